@@ -1,0 +1,74 @@
+"""What a person at the terminal meets: options, one-line errors and boxed notices."""
+
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
+
+from transformers import HfArgumentParser
+
+Config = TypeVar("Config")
+
+
+class UserError(Exception):
+    """A mistake that the user can repair.
+
+    The message is one Korean line: what is wrong, where, and what to do.
+    """
+
+
+class _Parser(HfArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(
+            f"명령의 옵션이 잘못되었습니다 ({message}). "
+            f"'{self.prog} --help'로 쓸 수 있는 옵션을 보세요."
+        )
+
+
+def parse_options(
+    config_class: type[Config], prog: str, description: str, argv: Sequence[str] | None = None
+) -> Config:
+    """Fill the dataclass `config_class` from the command line: one option a field.
+
+    Raises:
+        UserError: an unknown option or a value of the wrong type.
+    """
+    parser = _Parser(config_class, prog=prog, description=description)  # type: ignore[arg-type]
+    return config_class(**vars(parser.parse_args(argv)))
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run `main` and exit: 0, or 2 after the one line of a `UserError` (a traceback on --debug)."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    for stream in (sys.stdout, sys.stderr):
+        # A Windows console may be CP949: replace what it cannot show instead of dying on it.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        main()
+    except UserError as error:
+        if debug:
+            raise
+        sys.exit(fail(error))
+    except KeyboardInterrupt:
+        sys.exit("\n중단했습니다.")
+    sys.exit(0)
+
+
+def fail(error: UserError) -> int:
+    """Print the error's one line and return the exit code that goes with it."""
+    print(f"오류: {error}", file=sys.stderr)
+    return 2
+
+
+def box(*lines: str) -> str:
+    """The lines in a frame; a Hangul syllable is two columns wide."""
+
+    def columns(text: str) -> int:
+        return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+    width = max(columns(line) for line in lines)
+    rule = "─" * (width + 2)
+    body = [f"│ {line}{' ' * (width - columns(line))} │" for line in lines]
+    return "\n".join([f"┌{rule}┐", *body, f"└{rule}┘"])

@@ -1,0 +1,140 @@
+"""Adapters on disk, in PEFT's own layout and names: each side opens what the other wrote.
+
+https://huggingface.co/docs/peft/developer_guides/checkpoint
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from console import UserError
+from lora.inject import LoraConfig, inject_lora, lora_layers
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+PREFIX = "base_model.model."  # PeftModel.base_model is a LoraModel, whose .model is the base
+
+# Settings of PEFT that change what an adapter computes, and the value that means "plain LoRA".
+PLAIN = {
+    "peft_type": "LORA",
+    "bias": "none",
+    "use_rslora": False,
+    "use_dora": False,
+    "lora_bias": False,
+    "rank_pattern": {},
+    "alpha_pattern": {},
+    "modules_to_save": None,
+    "layers_to_transform": None,
+    "exclude_modules": None,
+}
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """What `adapter_config.json` says: the LoRA's shape and the base it was trained on."""
+
+    lora: LoraConfig
+    base: str
+
+
+def save_adapter(model: nn.Module, config: LoraConfig, base: str, directory: Path) -> None:
+    """Write the adapter of `model` into an existing directory, A and B in fp32."""
+    layers = lora_layers(model)
+    weights = {}
+    for name, layer in layers.items():
+        weights[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A.detach().cpu().contiguous()
+        weights[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B.detach().cpu().contiguous()
+    save_file(weights, directory / WEIGHTS, metadata={"format": "pt"})
+    settings = PLAIN | {
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": config.rank,
+        "lora_alpha": config.alpha,
+        "lora_dropout": config.dropout,
+        "target_modules": list(config.targets),
+        "fan_in_fan_out": any(isinstance(layer.base, Conv1D) for layer in layers.values()),
+        "inference_mode": True,
+    }
+    text = json.dumps(settings, indent=2, ensure_ascii=False)
+    (directory / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def read_adapter_config(directory: Path) -> AdapterInfo:
+    """Read `adapter_config.json`, ours or PEFT's.
+
+    Raises:
+        UserError: no such file, not JSON, or an adapter that is more than plain LoRA.
+    """
+    path = directory / CONFIG
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        for key, plain in PLAIN.items():
+            if settings.get(key, plain) not in (plain, None, {}, []):
+                raise UserError(
+                    f"{path}: '{key}: {settings[key]}'은(는) 지원하지 않습니다. "
+                    "기본 LoRA로 다시 학습하세요."
+                )
+        targets = settings["target_modules"]
+        if not isinstance(targets, list):
+            raise UserError(
+                f"{path}: target_modules가 이름의 목록이 아닙니다. 층 이름을 목록으로 적으세요."
+            )
+        lora = LoraConfig(
+            rank=settings["r"],
+            alpha=settings["lora_alpha"],
+            dropout=settings["lora_dropout"],
+            targets=tuple(sorted(targets)),
+        )
+        return AdapterInfo(lora, settings["base_model_name_or_path"])
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{directory}: 어댑터가 아닙니다 ({CONFIG}이 없음). 먼저 make train을 실행하세요."
+        ) from error
+    except (ValueError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{path}: 읽을 수 없습니다 ({error}). 다른 체크포인트를 --adapter로 고르세요."
+        ) from error
+
+
+def load_adapter(model: nn.Module, directory: Path) -> AdapterInfo:
+    """Inject the adapter of `directory` into a plain base model, in place.
+
+    Raises:
+        UserError: files missing or damaged, or an adapter of another base (name and shapes given).
+    """
+    info = read_adapter_config(directory)
+    path = directory / WEIGHTS
+    try:
+        weights = load_file(path)
+    except (FileNotFoundError, SafetensorError) as error:
+        raise UserError(
+            f"{path}: 읽을 수 없습니다 ({error}). 다른 체크포인트를 --adapter로 고르세요."
+        ) from error
+    inject_lora(model, info.lora)
+    expected = {}
+    for name, layer in lora_layers(model).items():
+        expected[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A
+        expected[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B
+    _check_fit(path, weights, expected, info.base)
+    for key, parameter in expected.items():
+        parameter.data.copy_(weights[key])
+    return info
+
+
+def _check_fit(
+    path: Path, weights: dict[str, Tensor], expected: dict[str, nn.Parameter], base: str
+) -> None:
+    """Name the first tensor that is missing, extra or of another shape in a `UserError`."""
+    for key in sorted(weights.keys() | expected.keys()):
+        found = tuple(weights[key].shape) if key in weights else "없음"
+        wanted = tuple(expected[key].shape) if key in expected else "없음"
+        if found != wanted:
+            raise UserError(
+                f"{path}: 다른 베이스의 어댑터입니다 ({key}: 파일 {found}, 모델 {wanted}). "
+                f"이 어댑터의 베이스는 {base}입니다."
+            )

@@ -1,0 +1,133 @@
+"""Find a base model: the cache, then the hub, then the one that is part of this repository."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub import HfApi, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from console import UserError, box
+
+DEFAULT_BASE = "gpt2"
+REPOSITORY = Path(__file__).resolve().parent.parent
+EMBEDDED = Path("checkpoints/ko-gpt2-mini")
+PROBE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model in eval mode, its tokenizer (with a padding token) and the name they came by."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+
+    @property
+    def context(self) -> int:
+        """The most tokens the model can attend to."""
+        return int(self.model.config.max_position_embeddings)
+
+
+def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Base:
+    """Load a base by hub name or local folder; None is `gpt2`, or what is embedded.
+
+    A name that the user gave is never replaced by another model.
+
+    Raises:
+        UserError: the named base is neither here nor to be had.
+    """
+    chosen = find_base(name)
+    folder = REPOSITORY / chosen
+    source = str(folder) if folder.is_dir() else chosen
+    try:
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"베이스 모델 {chosen}을(를) 열 수 없습니다 ({str(error).splitlines()[0]}). "
+            "safetensors 형식의 GPT-2 계열 모델인지 확인하세요."
+        ) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return Base(model.eval(), tokenizer, chosen)
+
+
+def find_base(name: str | None) -> str:
+    """Decide which base to load, asking the hub for at most `PROBE_SECONDS`.
+
+    Raises:
+        UserError: the user named a base that is not here, and the hub cannot give it.
+    """
+    wanted = name or DEFAULT_BASE
+    if Path(wanted).is_dir() or (REPOSITORY / wanted).is_dir():
+        return wanted
+    if (REPOSITORY / EMBEDDED.parent / wanted / "config.json").is_file():
+        return str(EMBEDDED.parent / wanted)  # "ko-gpt2-mini" without its folder
+    if is_cached(wanted):
+        return wanted
+    answer = ask_hub(wanted)
+    if answer == "found":
+        return wanted
+    if name is not None:
+        reason = (
+            "허브에 그런 이름이 없습니다" if answer == "missing" else "허브에 연결할 수 없습니다"
+        )
+        raise UserError(
+            f"베이스 모델 {name}: 이 컴퓨터에 없고 {reason}. 이름을 확인하거나, 내려받은 폴더를 "
+            f"BASE=폴더로 주거나, 내장 모델을 BASE={EMBEDDED.name}(으)로 쓰세요."
+        )
+    print(
+        box(
+            f"모델 허브에 연결할 수 없어 {DEFAULT_BASE} 대신",
+            f"내장 모델 {EMBEDDED.name}을(를) 씁니다.",
+            "작은 한국어 GPT-2입니다. 허브에 연결되는 곳에서 같은 명령을 실행하면",
+            f"{DEFAULT_BASE}를 내려받아 학습합니다.",
+        )
+    )
+    return str(EMBEDDED)
+
+
+def is_cached(name: str) -> bool:
+    """Whether the hub's local cache holds the model's weights, so that no network is needed."""
+    try:
+        files = [try_to_load_from_cache(name, f) for f in ("config.json", "model.safetensors")]
+    except HFValidationError:
+        return False
+    return all(isinstance(file, str) for file in files)
+
+
+def ask_hub(name: str) -> str:
+    """ "found", "missing" or "unreachable", within `PROBE_SECONDS`.
+
+    `from_pretrained` without a network retries for 48 s. Neither can a time-out on the request be
+    trusted: looking up the host's name may hang outside of it. So a thread asks and we stop
+    waiting.
+    """
+    answer = ["unreachable"]
+
+    def probe() -> None:
+        try:
+            HfApi().model_info(name, timeout=PROBE_SECONDS)
+            answer[0] = "found"
+        except (RepositoryNotFoundError, HFValidationError):
+            answer[0] = "missing"
+        except Exception:  # whatever the network throws means the same here
+            pass
+
+    thread = threading.Thread(target=probe, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return answer[0]
+
+
+def short_name(base: str) -> str:
+    """The base's part in the names of output folders: "skt/kogpt2-base-v2" -> "kogpt2-base-v2"."""
+    return Path(base).name
