@@ -3,7 +3,8 @@
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeVar
+from dataclasses import field
+from typing import Any, NoReturn, TypeVar
 
 from transformers import HfArgumentParser
 
@@ -23,6 +24,13 @@ class _Parser(HfArgumentParser):
             f"명령의 옵션이 잘못되었습니다 ({message}). "
             f"'{self.prog} --help'로 쓸 수 있는 옵션을 보세요."
         )
+
+
+def option(default: Any, help: str) -> Any:
+    """A dataclass field with a Korean help text for the command line."""
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={"help": help})
+    return field(default=default, metadata={"help": help})
 
 
 def parse_options(

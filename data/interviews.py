@@ -58,7 +58,8 @@ def read_interviews(
     if missing:
         raise UserError(
             f"{path}: 열 {', '.join(missing)}이(가) 없습니다 "
-            f"(있는 열: {', '.join(table.column_names)}). 첫 줄을 {','.join(columns)}(으)로 고치세요."
+            f"(있는 열: {', '.join(table.column_names)}). "
+            f"첫 줄을 {','.join(columns)}(으)로 고치세요."
         )
     texts = {column: [clean_text(value) for value in table[names[column]]] for column in columns}
     usable = [i for i in range(len(table)) if all(texts[column][i] for column in columns)]

@@ -1,0 +1,130 @@
+"""Decoding by hand: prefill the prompt once, then one token at a time over a KV cache.
+
+Knows token ids only, no tokenizer and no text: the command line, the evaluation and whatever comes
+next all share it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn. The default is greedy: temperature 0 takes the likeliest.
+
+    The order is that of transformers: repetition penalty, temperature, top-k, top-p.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0  # keep the k likeliest tokens; 0 keeps all
+    top_p: float = 1.0  # keep the likeliest tokens that together have this probability
+    repetition_penalty: float = 1.0  # CTRL, https://arxiv.org/abs/1909.05858, section 4.1
+    seed: int = 42
+
+
+@torch.inference_mode()
+def generate(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    eos_token_id: int,
+    max_new_tokens: int = 120,
+    sampling: Sampling | None = None,
+) -> Iterator[Tensor]:
+    """Yield the next token of every row, (B,), until all rows have ended or the limit is reached.
+
+    A row that has ended yields EOS again until the others are done.
+
+    Shapes:
+        input_ids, attention_mask (B, T), padded on the *left*: the last column is every row's last
+        prompt token, and the mask is 0 on padding
+    """
+    sampling = sampling or Sampling()
+    generator = torch.Generator(device=input_ids.device).manual_seed(sampling.seed)
+    cache = DynamicCache()
+    logits = prefill(model, input_ids, attention_mask, cache)
+    seen = input_ids
+    finished = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+    for step in range(max_new_tokens):
+        token = choose(logits, seen, sampling, generator)
+        token = torch.where(finished, eos_token_id, token)
+        yield token
+        finished |= token == eos_token_id
+        if finished.all() or step == max_new_tokens - 1:
+            return
+        if sampling.repetition_penalty != 1.0:
+            seen = torch.cat([seen, token[:, None]], dim=1)
+        attention_mask = torch.cat([attention_mask, torch.ones_like(token)[:, None]], dim=1)
+        logits = decode(model, token, attention_mask, cache)
+
+
+def prefill(
+    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, cache: DynamicCache
+) -> Tensor:
+    """Run the whole prompt, filling `cache`; logits of the next token, (B, V) in fp32."""
+    # A row's first real token has position 0, however much padding stands before it.
+    positions = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
+    output = model(
+        input_ids=input_ids,
+        attention_mask=attention_mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,  # the head is the dearest layer; only the last row is needed
+    )
+    return output.logits[:, -1].float()
+
+
+def decode(
+    model: PreTrainedModel, token: Tensor, attention_mask: Tensor, cache: DynamicCache
+) -> Tensor:
+    """Run one token a row, (B,), over the cache; logits of the next token, (B, V) in fp32.
+
+    `attention_mask` (B, prompt + all tokens so far, this one included).
+    """
+    output = model(
+        input_ids=token[:, None],
+        attention_mask=attention_mask,
+        position_ids=attention_mask.sum(dim=1, keepdim=True) - 1,
+        past_key_values=cache,
+        use_cache=True,
+    )
+    return output.logits[:, -1].float()
+
+
+def choose(logits: Tensor, seen: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
+    """Draw one token a row: logits (B, V) and the tokens before (B, S) in, ids (B,) out."""
+    if sampling.repetition_penalty != 1.0:
+        logits = penalize(logits, seen, sampling.repetition_penalty)
+    if sampling.temperature == 0:
+        return logits.argmax(dim=-1)
+    logits = keep_likeliest(logits / sampling.temperature, sampling.top_k, sampling.top_p)
+    return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[:, 0]
+
+
+def penalize(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
+    """Make each token of `seen` less likely: divide its logit if positive, else multiply."""
+    scores = logits.gather(1, seen)
+    scores = torch.where(scores > 0, scores / penalty, scores * penalty)
+    return logits.scatter(1, seen, scores)
+
+
+def keep_likeliest(logits: Tensor, top_k: int, top_p: float) -> Tensor:
+    """Set to -inf what is not among the `top_k` likeliest, or beyond the nucleus of `top_p`.
+
+    Nucleus sampling: https://arxiv.org/abs/1904.09751
+    """
+    if top_k > 0:
+        smallest = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
+        logits = logits.masked_fill(logits < smallest, float("-inf"))
+    if top_p < 1.0:
+        ordered, order = logits.sort(dim=-1, descending=True)
+        probabilities = ordered.softmax(dim=-1)
+        # A token stays if those before it do not reach top_p yet; so the first always stays.
+        outside = probabilities.cumsum(dim=-1) - probabilities >= top_p
+        logits = logits.masked_fill(outside.scatter(1, order, outside), float("-inf"))
+    return logits

@@ -1,0 +1,88 @@
+"""Question and answer in, summary out. What the command line and the evaluation call."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from data.encode import encode_prompt
+from data.interviews import clean_text
+from infer.generate import Sampling, generate
+
+MAX_NEW_TOKENS = 120
+
+
+@dataclass
+class Summarizer:
+    """A model with its tokenizer, and how it decodes."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    max_new_tokens: int = MAX_NEW_TOKENS
+    sampling: Sampling = field(default_factory=Sampling)
+
+    def stream(self, question: str, answer: str) -> Iterator[str]:
+        """Yield the summary in pieces as it is written, never a part of a character.
+
+        Raises:
+            ValueError: the question leaves no room inside the model's context.
+        """
+        shown = ""
+        ids: list[int] = []
+        for token in self._generate([self._prompt(question, answer)]):
+            ids.append(int(token[0]))
+            text = self._text(ids)
+            if len(text) > len(shown):
+                yield text[len(shown) :]
+                shown = text
+
+    def summarize(self, questions: Sequence[str], answers: Sequence[str]) -> list[str]:
+        """Summaries of a batch, each what the same row gives alone.
+
+        Raises:
+            ValueError: a question leaves no room inside the model's context.
+        """
+        prompts = [self._prompt(q, a) for q, a in zip(questions, answers, strict=True)]
+        tokens = torch.stack(list(self._generate(prompts)), dim=1)  # (B, new tokens)
+        return [self._text(row) for row in tokens.tolist()]
+
+    def _prompt(self, question: str, answer: str) -> list[int]:
+        context = int(self.model.config.max_position_embeddings)
+        room = context - self.max_new_tokens  # the answer gives way, so that all of it fits
+        ids, _ = encode_prompt(self.tokenizer, clean_text(question), clean_text(answer), room)
+        return ids
+
+    def _generate(self, prompts: list[list[int]]) -> Iterator[Tensor]:
+        ids, mask = pad_left(prompts, int(self.tokenizer.pad_token_id))
+        device = self.model.device
+        return generate(
+            self.model,
+            ids.to(device),
+            mask.to(device),
+            int(self.tokenizer.eos_token_id),
+            self.max_new_tokens,
+            self.sampling,
+        )
+
+    def _text(self, ids: list[int]) -> str:
+        """Text of the tokens before EOS.
+
+        A byte-level token may hold a part of a character; until the rest comes it decodes to
+        U+FFFD. Without those, the text of a longer list always continues that of a shorter one.
+        """
+        eos = self.tokenizer.eos_token_id
+        ids = ids[: ids.index(eos)] if eos in ids else ids
+        return self.tokenizer.decode(ids, skip_special_tokens=True).replace("\ufffd", "")
+
+
+def pad_left(prompts: Sequence[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """`input_ids` and `attention_mask`, both (B, T): the prompts' ends stand in the last column."""
+    length = max(map(len, prompts))
+    ids = torch.full((len(prompts), length), pad_id)
+    mask = torch.zeros_like(ids)
+    for i, prompt in enumerate(prompts):
+        ids[i, length - len(prompt) :] = torch.tensor(prompt)
+        mask[i, length - len(prompt) :] = 1
+    return ids, mask

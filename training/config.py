@@ -1,0 +1,79 @@
+"""Every default of a training run, in one place: each field is an option of the command."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from console import UserError, option
+from lora.inject import DEFAULT_TARGETS, LoraConfig
+
+
+@dataclass
+class TrainConfig:
+    """Settings of one run."""
+
+    base: str | None = option(
+        None, "베이스 모델: 허브 이름이나 폴더. 안 주면 gpt2, 허브가 없으면 내장 모델"
+    )
+    data: Path | None = option(
+        None, "CSV 파일. 안 주면 data/aihub_interview.csv, 없으면 예제 데이터"
+    )
+    output_dir: Path = option(Path("checkpoints"), "결과를 쓸 폴더")
+
+    rank: int = option(16, "LoRA의 랭크 r")
+    alpha: float = option(32.0, "LoRA의 배율 alpha (업데이트에 alpha/r을 곱함)")
+    dropout: float = option(0.05, "LoRA 입력의 드롭아웃")
+    targets: list[str] = option(list(DEFAULT_TARGETS), "LoRA를 붙일 층 이름의 끝부분")
+
+    # 1e-5, common for full fine-tuning, moves a LoRA nowhere: see the sweep in BENCHMARKS.md.
+    learning_rate: float = option(3e-3, "최고 학습률")
+    epochs: int = option(3, "데이터를 몇 번 볼지")
+    max_steps: int | None = option(None, "이 스텝 수에서 끝냄 (시험용)")
+    warmup_ratio: float = option(0.03, "전체 스텝 가운데 학습률을 올리는 데 쓰는 비율")
+    weight_decay: float = option(0.0, "AdamW의 가중치 감쇠")
+    max_grad_norm: float = option(1.0, "그래디언트 노름의 상한")
+    micro_batch_size: int = option(1, "한 번에 앞으로·뒤로 보내는 예제 수")
+    gradient_accumulation_steps: int = option(32, "한 스텝에 모으는 마이크로배치 수")
+    max_length: int = option(1024, "프롬프트+요약+EOS의 최대 토큰 수")
+
+    precision: str = option("auto", "계산 정밀도: auto, fp16, bf16, fp32")
+    device: str = option("auto", "auto, cuda, mps, cpu")
+    eval_every: str = option("epoch", "평가하고 저장하는 간격: epoch 또는 스텝 수")
+    eval_samples: int = option(32, "평가 때 요약을 써 볼 검증 행의 수")
+    seed: int = option(42, "난수 시드")
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot train.
+
+        Raises:
+            UserError: the first such option, with what it may be.
+        """
+        positive = [
+            "rank", "alpha", "learning_rate", "epochs", "max_grad_norm", "micro_batch_size",
+            "gradient_accumulation_steps", "max_length",
+        ]  # fmt: skip
+        for name in positive:
+            if not getattr(self, name) > 0:
+                self._refuse(name, "0보다 커야 합니다")
+        for name in ("dropout", "warmup_ratio"):
+            if not 0 <= getattr(self, name) < 1:
+                self._refuse(name, "0 이상 1 미만이어야 합니다")
+        if self.max_steps is not None and self.max_steps < 1:
+            self._refuse("max_steps", "1 이상이어야 합니다")
+        if self.eval_every != "epoch" and not (
+            self.eval_every.isdecimal() and int(self.eval_every) > 0
+        ):
+            self._refuse("eval_every", "epoch 또는 1 이상의 스텝 수여야 합니다")
+
+    def _refuse(self, name: str, rule: str) -> None:
+        flag = name.replace("_", "-")
+        raise UserError(f"--{flag} {getattr(self, name)}: {rule}. 명령의 값을 고치세요.")
+
+    @property
+    def window(self) -> int:
+        """Examples per optimizer step."""
+        return self.micro_batch_size * self.gradient_accumulation_steps
+
+    @property
+    def lora(self) -> LoraConfig:
+        """The part of the settings that an adapter is made of."""
+        return LoraConfig(self.rank, self.alpha, self.dropout, tuple(self.targets))

@@ -1,0 +1,70 @@
+"""Which number format the loop computes in, and what goes with it.
+
+https://pytorch.org/docs/stable/notes/amp_examples.html
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from console import UserError
+
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A device and the format of its matrix products."""
+
+    name: str  # "fp16", "bf16" or "fp32"
+    device: torch.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What matrix products compute in, and what frozen base weights are stored in."""
+        return DTYPES[self.name]
+
+    def autocast(self) -> torch.autocast:
+        """The context of a forward pass; in fp32 it does nothing."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.name != "fp32")
+
+    def grad_scaler(self) -> torch.amp.GradScaler:
+        """Scales the loss in fp16, whose smallest number is 6e-8; does nothing otherwise: bf16
+        has the exponent of fp32."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.name == "fp16")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto`: CUDA, else Apple's GPU, else the CPU.
+
+    Raises:
+        UserError: the named device is not there.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next((device for device, here in available.items() if here), "cpu"))
+    kind = name.split(":")[0]
+    if kind != "cpu" and not available.get(kind, False):
+        raise UserError(
+            f"--device {name}: 이 컴퓨터에 그 장치가 없습니다. --device cpu 또는 auto를 쓰세요."
+        )
+    return torch.device(name)
+
+
+def pick_precision(name: str, device: torch.device) -> Precision:
+    """`auto`: fp16 on CUDA, fp32 on Apple, and on a CPU what it does fastest.
+
+    Raises:
+        UserError: no such format.
+    """
+    if name == "auto":
+        bf16 = device.type == "cpu" and cpu_has_bf16()
+        name = "fp16" if device.type == "cuda" else "bf16" if bf16 else "fp32"
+    if name not in DTYPES:
+        raise UserError(f"--precision {name}: auto, fp16, bf16, fp32 가운데 하나를 쓰세요.")
+    return Precision(name, device)
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bf16 in hardware; without that bf16 is slower than fp32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,222 @@
+"""Pretrain the embedded base from scratch: the same window as `loop.py`, on all parameters.
+
+    python -m training.pretrain --corpus DIR
+
+An interrupted run goes on where its last checkpoint stood when the same command is given again.
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from data.synthesize import pretraining_documents
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.optim import AdamW
+from tqdm import tqdm
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    get_cosine_schedule_with_warmup,
+)
+
+from console import option, parse_options, run
+from lora.base import EMBEDDED
+from lora.files import atomic_directory
+from training.loop import train_window
+from training.loss import response_loss
+from training.precision import Precision, pick_device, pick_precision
+from training.tokenizer import train_tokenizer
+
+
+@dataclass
+class PretrainConfig:
+    """Settings of the embedded base and of the run that makes it."""
+
+    corpus: Path | None = option(
+        None, "실제 한국어 텍스트 폴더 (nsmc_reviews.txt.gz, chatbot_qa.csv)"
+    )
+    output: Path = option(EMBEDDED, "완성된 베이스를 쓸 폴더")
+    work: Path = option(Path("checkpoints/pretrain"), "중간 체크포인트와 기록의 폴더")
+    tokens: int = option(18_000_000, "학습할 토큰 수")
+    vocab_size: int = option(8_000, "어휘 크기")
+    tokenizer_documents: int = option(40_000, "토크나이저를 학습할 문서 수")
+    layers: int = option(6, "층 수")
+    width: int = option(256, "은닉 차원")
+    heads: int = option(8, "어텐션 헤드 수")
+    context: int = option(1024, "문맥 길이")
+    batch_size: int = option(4, "한 스텝의 시퀀스 수")
+    learning_rate: float = option(2e-3, "최고 학습률")
+    warmup_steps: int = option(100, "학습률을 올리는 스텝 수")
+    save_every: int = option(500, "저장하고 검증하는 스텝 간격")
+    precision: str = option("auto", "auto, fp16, bf16, fp32")
+    device: str = option("auto", "auto, cuda, mps, cpu")
+    seed: int = option(0, "난수 시드")
+
+
+def main() -> None:
+    config = parse_options(PretrainConfig, "python -m training.pretrain", "베이스를 처음부터 학습")
+    torch.manual_seed(config.seed)
+    precision = pick_precision(config.precision, pick_device(config.device))
+    tokenizer = prepare_tokenizer(config)
+    model = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer),
+            n_positions=config.context,
+            n_embd=config.width,
+            n_layer=config.layers,
+            n_head=config.heads,
+            # One pass over a stream that never repeats: there is nothing to overfit.
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=tokenizer.eos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    model.to(precision.device)  # type: ignore[arg-type]
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}M 파라미터, {precision.name}")
+    pretrain(model, tokenizer, config, precision)
+    with atomic_directory(config.output) as draft:
+        model.half().save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
+        readme = config.output / "README.md"  # the model card is written by hand
+        if readme.exists():
+            (draft / "README.md").write_bytes(readme.read_bytes())
+        (draft / "pretrain.jsonl").write_bytes((config.work / "log.jsonl").read_bytes())
+    print(f"완성: {config.output}")
+
+
+def prepare_tokenizer(config: PretrainConfig) -> PreTrainedTokenizerBase:
+    """Train the tokenizer, or load the one an interrupted run has trained."""
+    folder = config.work / "tokenizer"
+    if not folder.exists():
+        documents = islice(
+            pretraining_documents(config.seed, config.corpus), config.tokenizer_documents
+        )
+        trained = train_tokenizer(documents, config.vocab_size, config.context)
+        with atomic_directory(folder) as draft:
+            trained.save_pretrained(draft)
+    return PreTrainedTokenizerFast.from_pretrained(str(folder))
+
+
+def pack(
+    documents: Iterator[str], tokenizer: PreTrainedTokenizerBase, length: int
+) -> Iterator[list[int]]:
+    """Documents with EOS between them, cut into sequences of `length` tokens without padding."""
+    buffer: list[int] = []
+    while True:
+        texts = list(islice(documents, 256))
+        for ids in tokenizer(texts)["input_ids"]:
+            buffer += [*ids, tokenizer.eos_token_id]
+        while len(buffer) >= length:
+            yield buffer[:length]
+            buffer = buffer[length:]
+
+
+def pretrain(
+    model: GPT2LMHeadModel,
+    tokenizer: PreTrainedTokenizerBase,
+    config: PretrainConfig,
+    precision: Precision,
+) -> None:
+    """Train `model` in place for `config.tokens` tokens, logging and saving as it goes."""
+    total = math.ceil(config.tokens / (config.batch_size * config.context))
+    decayed = [p for p in model.parameters() if p.dim() >= 2]
+    others = [p for p in model.parameters() if p.dim() < 2]
+    optimizer = AdamW(
+        [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}],
+        lr=config.learning_rate,
+        betas=(0.9, 0.95),
+        fused=True,
+    )
+    scheduler = get_cosine_schedule_with_warmup(optimizer, config.warmup_steps, total)
+    scaler = precision.grad_scaler()
+    held_out = pretraining_documents(config.seed + 1, config.corpus)
+    validation = list(islice(pack(held_out, tokenizer, config.context), 16))
+    done, seconds = restore(model, optimizer, scheduler, config.work)
+    documents = pretraining_documents(config.seed + 2, config.corpus)
+    sequences = pack(documents, tokenizer, config.context)
+    # The stream is cheap to make again, so its position is all that a checkpoint has to know.
+    sequences = islice(sequences, done * config.batch_size, None)
+    started = time.monotonic() - seconds
+
+    model.train()
+    for step in tqdm(range(done + 1, total + 1), initial=done, total=total, mininterval=30):
+        ids = torch.tensor(list(islice(sequences, config.batch_size)))
+        batch = {"input_ids": ids, "labels": ids}
+        loss, norm, skipped = train_window(
+            model, [batch], optimizer, scheduler, scaler, precision, max_grad_norm=1.0
+        )
+        record = {"step": step, "tokens": step * ids.numel(), "loss": loss, "grad_norm": norm}
+        record |= {"skipped": skipped, "seconds": round(time.monotonic() - started, 1)}
+        if step % config.save_every == 0 or step == total:
+            record["validation_loss"] = validation_loss(model, validation, precision)
+            save(model, optimizer, config, step, record["seconds"])
+            print(json.dumps(record), flush=True)
+        with (config.work / "log.jsonl").open("a") as log:
+            log.write(json.dumps(record) + "\n")
+
+
+@torch.no_grad()
+def validation_loss(
+    model: GPT2LMHeadModel, sequences: list[list[int]], precision: Precision
+) -> float:
+    """Mean cross entropy in nats per token over packed sequences."""
+    total = 0.0
+    for sequence in sequences:
+        ids = torch.tensor([sequence], device=precision.device)
+        with precision.autocast():
+            total += response_loss(model, ids, ids).item()
+    return total / sum(len(sequence) - 1 for sequence in sequences)
+
+
+def save(
+    model: GPT2LMHeadModel, optimizer: AdamW, config: PretrainConfig, step: int, seconds: float
+) -> None:
+    """Write weights, AdamW's moments and the position: all that going on needs."""
+    moments: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state[parameter].items():
+            moments[f"{name}/{key}"] = value.detach().cpu()
+    with atomic_directory(config.work / "last") as draft:
+        model.save_pretrained(draft)
+        save_file(moments, draft / "optimizer.safetensors")
+        state = {"step": step, "seconds": seconds, "config": asdict(config)}
+        (draft / "state.json").write_text(json.dumps(state, default=str, indent=2))
+
+
+def restore(
+    model: GPT2LMHeadModel,
+    optimizer: AdamW,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    work: Path,
+) -> tuple[int, float]:
+    """Load what `save` wrote, if anything: (steps done, seconds spent)."""
+    folder = work / "last"
+    if not folder.exists():
+        return 0, 0.0
+    state = json.loads((folder / "state.json").read_text())
+    saved = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32)
+    model.load_state_dict(saved.state_dict())
+    moments = load_file(folder / "optimizer.safetensors")
+    for name, parameter in model.named_parameters():
+        optimizer.state[parameter] = {
+            key: moments[f"{name}/{key}"].to(parameter.device if key != "step" else "cpu")
+            for key in ("step", "exp_avg", "exp_avg_sq")
+        }
+    for _ in range(state["step"]):
+        scheduler.step()
+    print(f"{state['step']}스텝에서 이어서 학습합니다.")
+    return state["step"], state["seconds"]
+
+
+if __name__ == "__main__":
+    run(main)
