@@ -23,6 +23,11 @@ class Summarizer:
     max_new_tokens: int = MAX_NEW_TOKENS
     sampling: Sampling = field(default_factory=Sampling)
 
+    @property
+    def context(self) -> int:
+        """The most tokens the model can attend to."""
+        return int(self.model.config.max_position_embeddings)
+
     def stream(self, question: str, answer: str) -> Iterator[str]:
         """Yield the summary in pieces as it is written, never a part of a character.
 
@@ -49,8 +54,7 @@ class Summarizer:
         return [self._text(row) for row in tokens.tolist()]
 
     def _prompt(self, question: str, answer: str) -> list[int]:
-        context = int(self.model.config.max_position_embeddings)
-        room = context - self.max_new_tokens  # the answer gives way, so that all of it fits
+        room = self.context - self.max_new_tokens  # the answer gives way, so that all of it fits
         ids, _ = encode_prompt(self.tokenizer, clean_text(question), clean_text(answer), room)
         return ids
 
@@ -74,7 +78,8 @@ class Summarizer:
         """
         eos = self.tokenizer.eos_token_id
         ids = ids[: ids.index(eos)] if eos in ids else ids
-        return self.tokenizer.decode(ids, skip_special_tokens=True).replace("\ufffd", "")
+        text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        return text.replace("\ufffd", "")
 
 
 def pad_left(prompts: Sequence[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:

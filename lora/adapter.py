@@ -42,6 +42,21 @@ class AdapterInfo:
     base: str
 
 
+def find_adapter(checkpoints: Path) -> Path:
+    """The newest `best/` adapter of any run under `checkpoints`.
+
+    Raises:
+        UserError: no run has left one.
+    """
+    found = list(checkpoints.glob(f"*-lora/best/{WEIGHTS}"))
+    if not found:
+        raise UserError(
+            f"{checkpoints}: 학습한 어댑터가 없습니다. "
+            "먼저 make train(python -m training)을 실행하세요."
+        )
+    return max(found, key=lambda path: path.stat().st_mtime).parent
+
+
 def save_adapter(model: nn.Module, config: LoraConfig, base: str, directory: Path) -> None:
     """Write the adapter of `model` into an existing directory, A and B in fp32."""
     layers = lora_layers(model)

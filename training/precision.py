@@ -34,23 +34,6 @@ class Precision:
         return torch.amp.GradScaler(self.device.type, enabled=self.name == "fp16")
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """`auto`: CUDA, else Apple's GPU, else the CPU.
-
-    Raises:
-        UserError: the named device is not there.
-    """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next((device for device, here in available.items() if here), "cpu"))
-    kind = name.split(":")[0]
-    if kind != "cpu" and not available.get(kind, False):
-        raise UserError(
-            f"--device {name}: 이 컴퓨터에 그 장치가 없습니다. --device cpu 또는 auto를 쓰세요."
-        )
-    return torch.device(name)
-
-
 def pick_precision(name: str, device: torch.device) -> Precision:
     """`auto`: fp16 on CUDA, fp32 on Apple, and on a CPU what it does fastest.
 

@@ -29,10 +29,11 @@ from transformers import (
 
 from console import option, parse_options, run
 from lora.base import EMBEDDED
+from lora.device import pick_device
 from lora.files import atomic_directory
 from training.loop import train_window
 from training.loss import response_loss
-from training.precision import Precision, pick_device, pick_precision
+from training.precision import Precision, pick_precision
 from training.tokenizer import train_tokenizer
 
 

@@ -1,0 +1,135 @@
+"""`python -m infer`: a question and an answer in, a summary out; or a CSV in, a CSV out."""
+
+import csv
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from console import UserError, option, parse_options, run
+from data.interviews import read_interviews
+from infer.generate import Sampling
+from infer.load import find_model, load_model
+from infer.summarize import MAX_NEW_TOKENS, Summarizer
+from lora.device import pick_device
+
+EXAMPLE_QUESTION = "팀에서 의견이 부딪쳤던 경험과 그때 어떻게 해결했는지 말씀해 주세요."
+EXAMPLE_ANSWER = (
+    "네, 음, 작년에 편의점 물류 센터에서 일할 때였는데요. 출고 순서를 두고 야간 조와 의견이 "
+    "달랐습니다. 그래서 제가 일주일 동안 출고 기록을 엑셀로 정리해서 보여 드렸고요, 그걸 보면서 "
+    "같이 순서를 다시 정했습니다. 그 뒤로 출고 지연이 하루 12건에서 3건으로 줄었습니다."
+)
+
+
+@dataclass
+class InferOptions:
+    """Options of the command."""
+
+    question: str | None = option(None, "면접 질문")
+    answer: str | None = option(None, "지원자의 답변")
+    csv: Path | None = option(None, "question, answer 열이 있는 CSV: 모든 행을 요약")
+    out: Path | None = option(None, "--csv의 결과를 쓸 CSV. 안 주면 이름 뒤에 -summary를 붙임")
+    model: Path | None = option(None, "모델 폴더나 베이스 이름. 안 주면 가장 새로운 4비트 모델")
+    output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
+    max_new_tokens: int = option(MAX_NEW_TOKENS, "요약의 최대 토큰 수")
+    temperature: float = option(0.0, "0이면 늘 가장 그럴듯한 토큰, 크면 다양하게")
+    top_k: int = option(0, "가장 그럴듯한 k개에서만 고름 (0: 제한 없음)")
+    top_p: float = option(1.0, "확률의 합이 p가 될 때까지의 토큰에서만 고름")
+    repetition_penalty: float = option(1.0, "이미 나온 토큰을 덜 고름 (1: 그대로)")
+    seed: int = option(42, "난수 시드")
+    batch_size: int = option(16, "--csv에서 한꺼번에 요약할 행 수")
+    device: str = option("auto", "auto, cuda, mps, cpu")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            UserError: the first such option.
+        """
+        if (self.question is None) != (self.answer is None):
+            raise UserError("--question과 --answer는 함께 주세요.")
+        if self.csv is not None and self.question is not None:
+            raise UserError("--csv와 --question은 함께 쓸 수 없습니다. 하나만 주세요.")
+        positive = ("max_new_tokens", "batch_size", "top_p", "repetition_penalty")
+        for name in (*positive, "temperature", "top_k"):
+            value = getattr(self, name)
+            if value < 0 or (value == 0 and name in positive):
+                raise UserError(f"--{name.replace('_', '-')} {value}: 값이 너무 작습니다.")
+
+    @property
+    def sampling(self) -> Sampling:
+        """How to draw tokens."""
+        return Sampling(
+            self.temperature, self.top_k, self.top_p, self.repetition_penalty, self.seed
+        )
+
+
+def main() -> None:
+    options = parse_options(InferOptions, "python -m infer", "면접 질문과 답변을 요약합니다.")
+    device = pick_device(options.device)
+    path = options.model or find_model(options.output_dir)
+    model, tokenizer = load_model(path, device)
+    # What is not the summary goes to stderr: `make infer > summary.txt` holds the summary alone.
+    print(f"모델: {path} ({device.type})", file=sys.stderr)
+    summarizer = Summarizer(model, tokenizer, options.max_new_tokens, options.sampling)
+    if options.max_new_tokens >= summarizer.context:
+        raise UserError(
+            f"--max-new-tokens {options.max_new_tokens}: 모델의 문맥 {summarizer.context}토큰에 "
+            "프롬프트가 들어갈 자리가 없습니다. 더 작은 값을 주세요."
+        )
+    if options.csv is not None:
+        out = options.out or options.csv.with_name(f"{options.csv.stem}-summary.csv")
+        summarize_csv(summarizer, options.csv, out, options.batch_size)
+        return
+    question = options.question or EXAMPLE_QUESTION
+    answer = options.answer or EXAMPLE_ANSWER
+    print(f"질문: {question}\n답변: {answer}\n요약: ", end="", file=sys.stderr, flush=True)
+    try:
+        for piece in summarizer.stream(question, answer):
+            print(piece, end="", flush=True)
+    except ValueError as error:
+        raise UserError("질문이 모델의 문맥보다 깁니다. --question을 줄이세요.") from error
+    print()
+
+
+def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size: int) -> None:
+    """Write `row, question, answer, summary` for each usable row of `source`, in its order.
+
+    Rows go to `<target>.partial` as they are done, so an interrupted run loses nothing.
+
+    Raises:
+        UserError: `source` is no usable CSV, or `target` is `source`.
+    """
+    if source.resolve() == target.resolve():
+        raise UserError(f"{target}: 입력 파일에 덮어쓸 수 없습니다. --out에 다른 이름을 주세요.")
+    interviews = read_interviews(source, columns=("question", "answer"), minimum_rows=1)
+    print(interviews.describe(), file=sys.stderr)
+    partial = target.with_name(target.name + ".partial")
+    rows = interviews.rows
+    # With a BOM: Excel takes a file without one for CP949.
+    with partial.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "question", "answer", "summary"])
+        with tqdm(total=len(rows), desc="요약", unit="행") as progress:
+            for start in range(0, len(rows), batch_size):
+                batch = rows[start : start + batch_size]
+                try:
+                    summaries = summarizer.summarize(batch["question"], batch["answer"])
+                except ValueError as error:
+                    raise UserError(
+                        f"{source}: {batch['row'][0]}~{batch['row'][-1]}번째 행에 "
+                        "모델의 문맥보다 긴 질문이 있습니다. 그 질문을 줄이세요."
+                    ) from error
+                writer.writerows(
+                    zip(batch["row"], batch["question"], batch["answer"], summaries, strict=True)
+                )
+                file.flush()
+                progress.update(len(summaries))
+    os.replace(partial, target)
+    print(f"{len(rows):,}행을 {target}에 썼습니다.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,71 @@
+"""`python -m training`: a CSV in, an adapter under `checkpoints/{base}-lora/` out."""
+
+import random
+from dataclasses import asdict
+
+import torch
+from tqdm import tqdm
+
+from console import parse_options, run
+from data.encode import describe_lengths, encode_rows
+from data.interviews import default_csv, read_interviews, split_interviews
+from lora.base import load_base, short_name
+from lora.device import pick_device
+from lora.inject import inject_lora
+from training.checkpoint import RunFolder
+from training.config import TrainConfig
+from training.evaluate import evaluate
+from training.loop import Step, train
+from training.precision import pick_precision
+
+
+def main() -> None:
+    config = parse_options(TrainConfig, "python -m training", "LoRA로 요약을 학습합니다.")
+    precision = pick_precision(config.precision, pick_device(config.device))
+    random.seed(config.seed)
+    torch.manual_seed(config.seed)
+
+    interviews = read_interviews(config.data or default_csv())
+    print(interviews.describe())
+    train_rows, validation_rows = split_interviews(interviews.rows, config.seed)
+
+    # The frozen weights are stored in the format they are multiplied in: no casts in the loop.
+    base = load_base(config.base, precision.dtype)
+    model, tokenizer = base.model, base.tokenizer
+    model.to(precision.device)  # type: ignore[arg-type]
+    print(f"베이스: {base.name} ({precision.device.type}, {precision.name})")
+    print(inject_lora(model, config.lora).describe())
+
+    max_length = min(config.max_length, base.context)
+    examples = encode_rows(train_rows, tokenizer, max_length)
+    validation = encode_rows(validation_rows, tokenizer, max_length)
+    print(describe_lengths(examples))
+    print(f"학습 {len(examples):,}행, 검증 {len(validation):,}행")
+
+    folder = RunFolder(
+        config.output_dir / f"{short_name(base.name)}-lora", base, config.lora, asdict(config)
+    )
+
+    def on_step(step: Step, due: bool) -> None:
+        folder.log(asdict(step))
+        if not due:
+            return
+        result = evaluate(
+            model, tokenizer, validation_rows, validation, precision, config.eval_samples
+        )
+        best = folder.save(step.step, result.loss)
+        folder.log({"step": step.step, "validation_loss": result.loss, **result.scores})
+        scores = ", ".join(f"{name} {value:.1f}" for name, value in result.scores.items())
+        tqdm.write(
+            f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {result.loss:.3f}, {scores} "
+            f"(형태소){', 지금까지 최고' if best else ''}"
+        )
+        for row, summary in list(zip(validation_rows, result.summaries, strict=False))[:2]:
+            tqdm.write(f"  정답  {row['summary']}\n  모델  {summary}")
+
+    train(model, examples, config, precision, on_step)
+    print(f"어댑터: {folder.path / 'best'}  다음: make quantize (python -m quant)")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,63 @@
+"""What a run writes: `checkpoint-{step}/`, `best/` and `metrics.jsonl`."""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lora.adapter import save_adapter
+from lora.base import Base
+from lora.files import atomic_directory
+from lora.inject import LoraConfig
+
+
+@dataclass
+class RunFolder:
+    """The folder of one run, and the best validation loss so far."""
+
+    path: Path
+    base: Base
+    lora: LoraConfig
+    settings: dict[str, Any]
+    best_loss: float = float("inf")
+    saved: list[Path] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.log_path.write_text("")
+
+    @property
+    def log_path(self) -> Path:
+        """One JSON object a line: every step, every evaluation."""
+        return self.path / "metrics.jsonl"
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Append a record to `metrics.jsonl`."""
+        with self.log_path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    def save(self, step: int, loss: float) -> bool:
+        """Write `checkpoint-{step}/`, and `best/` too where `loss` is the lowest yet.
+
+        Checkpoints of an earlier run in the same folder go once the new one is in place. Returns
+        whether this is the best.
+        """
+        checkpoint = self.path / f"checkpoint-{step}"
+        self._write(checkpoint, step, loss)
+        self.saved.append(checkpoint)
+        for old in set(self.path.glob("checkpoint-*")) - set(self.saved):
+            shutil.rmtree(old)
+        best = loss < self.best_loss
+        if best:
+            self.best_loss = loss
+            self._write(self.path / "best", step, loss)
+        return best
+
+    def _write(self, directory: Path, step: int, loss: float) -> None:
+        state = {"step": step, "validation_loss": loss, "settings": self.settings}
+        with atomic_directory(directory) as draft:
+            save_adapter(self.base.model, self.lora, self.base.name, draft)
+            self.base.tokenizer.save_pretrained(draft)
+            text = json.dumps(state, indent=2, ensure_ascii=False, default=str)
+            (draft / "trainer_state.json").write_text(text + "\n", encoding="utf-8")
