@@ -1,5 +1,6 @@
 """What a person at the terminal meets: options, one-line errors and boxed notices."""
 
+import logging
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -7,6 +8,10 @@ from dataclasses import field
 from typing import Any, NoReturn, TypeVar
 
 from transformers import HfArgumentParser
+from transformers.utils.logging import disable_progress_bar
+
+# It warns at each import on a CPU that an optional package with faster kernels is not installed.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 Config = TypeVar("Config")
 
@@ -53,6 +58,7 @@ def run(main: Callable[[], None]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # A Windows console may be CP949: replace what it cannot show instead of dying on it.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    disable_progress_bar()  # transformers' own: a bar for each file it reads or writes
     try:
         main()
     except UserError as error:

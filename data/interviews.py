@@ -1,13 +1,15 @@
 """A CSV of interviews in, a checked `datasets.Dataset` out, and its 99:1 split."""
 
 import codecs
+import csv
+import logging
 import tempfile
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
-from datasets import Dataset
+from datasets import Dataset, Features, Value
 
 from console import UserError
 
@@ -110,7 +112,15 @@ def detect_encoding(path: Path) -> str:
 
 
 def _read_csv(path: Path, encoding: str) -> Dataset:
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(file)
+        header = next(reader)
+        if next(reader, None) is None:  # datasets would call a header alone an error of its own
+            return Dataset.from_dict({name: [] for name in header})
+    if len(set(header)) < len(header):
+        raise UserError(f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). 하나를 지우세요.")
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # what it would log is in our error's line
     try:
         # datasets keeps an Arrow copy of each file it reads. Ours lives in memory, so that an
         # edited file is read anew and nothing is left in the user's home.
@@ -120,10 +130,12 @@ def _read_csv(path: Path, encoding: str) -> Dataset:
                 keep_in_memory=True,
                 cache_dir=cache,
                 encoding=encoding,
-                dtype=str,
-                keep_default_na=False,  # "NA" and "null" are words, not missing cells
+                # Everything is text: "007" is not 7, and "NA" and "null" are words.
+                features=Features({name: Value("string") for name in header}),
+                keep_default_na=False,
+                index_col=False,  # a row that is too long is an error, not an index
             )
-    except (ValueError, OSError, datasets.exceptions.DatasetGenerationError) as error:
+    except (ValueError, OSError, csv.Error, datasets.exceptions.DatasetGenerationError) as error:
         cause = error.__cause__ or error
         reason = str(cause).strip().splitlines()[-1]
         raise UserError(

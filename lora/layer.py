@@ -45,6 +45,7 @@ class LoRALinear(nn.Module):
         nn.init.kaiming_uniform_(a, a=math.sqrt(5))
         self.lora_A = nn.Parameter(a.to(device))
         self.lora_B = nn.Parameter(torch.zeros(out_features, rank, device=device))
+        self.train(base.training)  # a new module trains: in an eval model its dropout would act
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.base(x)

@@ -5,7 +5,6 @@ https://arxiv.org/abs/2305.14314); 8-bit is int8 with one scale an output featur
 https://arxiv.org/abs/2208.07339).
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,6 @@ from transformers.pytorch_utils import Conv1D
 
 from lora.inject import replace_module
 from lora.layer import linear_shape
-
-# It warns at each import on a CPU that an optional package with faster kernels is not installed.
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-
 
 @dataclass(frozen=True)
 class QuantConfig:

@@ -24,7 +24,7 @@ from transformers import (
     GPT2LMHeadModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
-    get_cosine_schedule_with_warmup,
+    get_wsd_schedule,
 )
 
 from console import option, parse_options, run
@@ -56,6 +56,10 @@ class PretrainConfig:
     batch_size: int = option(4, "한 스텝의 시퀀스 수")
     learning_rate: float = option(2e-3, "최고 학습률")
     warmup_steps: int = option(100, "학습률을 올리는 스텝 수")
+    short_share: float = option(
+        0.75, "처음 이만큼은 문맥의 절반 길이로 학습 (어텐션이 싸서 더 빠름)"
+    )
+    compile: bool = option(False, "torch.compile로 층들을 합침 (C++ 컴파일러 필요)")
     save_every: int = option(500, "저장하고 검증하는 스텝 간격")
     precision: str = option("auto", "auto, fp16, bf16, fp32")
     device: str = option("auto", "auto, cuda, mps, cpu")
@@ -84,6 +88,8 @@ def main() -> None:
     )
     model.to(precision.device)  # type: ignore[arg-type]
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}M 파라미터, {precision.name}")
+    if config.compile:
+        model.transformer.compile(dynamic=False)
     pretrain(model, tokenizer, config, precision)
     with atomic_directory(config.output) as draft:
         model.half().save_pretrained(draft)
@@ -138,7 +144,10 @@ def pretrain(
         betas=(0.9, 0.95),
         fused=True,
     )
-    scheduler = get_cosine_schedule_with_warmup(optimizer, config.warmup_steps, total)
+    # Warm up, stay, decay (arXiv:2404.06395): an interrupted run may go on with other --tokens,
+    # since the rate does not depend on the total until the decay begins.
+    decay = total // 5
+    scheduler = get_wsd_schedule(optimizer, config.warmup_steps, decay, num_training_steps=total)
     scaler = precision.grad_scaler()
     held_out = pretraining_documents(config.seed + 1, config.corpus)
     validation = list(islice(pack(held_out, tokenizer, config.context), 16))
@@ -152,6 +161,8 @@ def pretrain(
     model.train()
     for step in tqdm(range(done + 1, total + 1), initial=done, total=total, mininterval=30):
         ids = torch.tensor(list(islice(sequences, config.batch_size)))
+        if step < total * config.short_share:
+            ids = ids.view(-1, config.context // 2)
         batch = {"input_ids": ids, "labels": ids}
         loss, norm, skipped = train_window(
             model, [batch], optimizer, scheduler, scaler, precision, max_grad_norm=1.0

@@ -1,0 +1,122 @@
+"""Synthetic interviews: the sample CSV, and the pretraining text of the embedded base.
+
+The parts (Korean morphology, word lists, sentence forms) are in `data/synthesis/`.
+"""
+
+import csv
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from data.synthesis import drills, forms, retellings
+from data.synthesis.clauses import World, facts, jobs, pick, themes
+from data.synthesis.realtext import Corpus
+from data.synthesis.speech import Speaker, answer, retell
+
+HANDWRITTEN = Path(__file__).parent / "synthesis" / "handwritten.csv"
+
+# Shares of the pretraining documents. Without a corpus, REAL_TEXT's is shared out to the others.
+INTERVIEWS = 0.43
+RETELLINGS = 0.20
+DRILLS = 0.15
+REAL_TEXT = 0.22
+
+# Documents outside these lengths (characters) are drawn again.
+SHORTEST, LONGEST = 40, 1500
+# What the model learns in finetuning only: a base that has seen the prompt would hide a broken LoRA.
+FORBIDDEN = ("###", "질문:", "답변:", "다음 면접 질문과 답변을 읽고")
+
+# Sample rows and pretraining text never share a stream of random numbers.
+_ROWS, _PRETRAINING = "rows", "pretraining"
+_ROW_OPEN_SHARE = 0.25
+_SHORTEST_SUMMARY = 25
+
+
+def pretraining_documents(seed: int, corpus: Path | None = None) -> Iterator[str]:
+    """An endless stream of NFC documents of `SHORTEST` to `LONGEST` characters.
+
+    Deterministic for a seed and corpus. `corpus` is the folder with nsmc_reviews.txt.gz and
+    chatbot_qa.csv (see the model card); without it the text is synthetic throughout.
+
+    Raises:
+        FileNotFoundError: `corpus` lacks one of the two files.
+    """
+    return (text for _, text in labelled_documents(seed, corpus))
+
+
+def labelled_documents(seed: int, corpus: Path | None = None) -> Iterator[tuple[str, str]]:
+    """The same stream as (kind, text), kind one of interview, retelling, drill, real."""
+    real = Corpus.read(corpus) if corpus else None
+    rng = random.Random(f"{_PRETRAINING}-{seed}")
+    whole = INTERVIEWS + RETELLINGS + DRILLS + (REAL_TEXT if real else 0.0)
+    while True:
+        draw = rng.random() * whole
+        if draw < INTERVIEWS:
+            kind, text = "interview", forms.document(rng, real)
+        elif draw < INTERVIEWS + RETELLINGS:
+            kind, text = "retelling", retellings.document(rng, real)
+        elif draw < INTERVIEWS + RETELLINGS + DRILLS or real is None:
+            kind, text = "drill", drills.document(rng, real)
+        else:
+            kind, text = "real", real.document(rng)
+        text = text.strip()
+        if SHORTEST <= len(text) <= LONGEST and not any(mark in text for mark in FORBIDDEN):
+            yield kind, text
+
+
+def interview_rows(count: int, seed: int) -> list[dict[str, str]]:
+    """`count` rows with question, answer, summary and source ("template" or "handwritten").
+
+    The same rows on every machine for a (count, seed); no two rows are alike. Where
+    data/synthesis/handwritten.csv exists and `count` is at least four times its length, its rows
+    are among them, at random positions.
+    """
+    rng = random.Random(f"{_ROWS}-{seed}")
+    written = _handwritten_rows()
+    if count < 4 * len(written):
+        written = []
+    rows = _template_rows(count - len(written), rng)
+    for row in written:
+        rows.insert(int(rng.random() * (len(rows) + 1)), row)
+    return rows
+
+
+def _template_rows(count: int, rng: random.Random) -> list[dict[str, str]]:
+    """Every theme equally often, up to one row; no summary twice."""
+    rows: list[dict[str, str]] = []
+    seen: dict[str, None] = {}
+    known, families = themes(), jobs()
+    while len(rows) < count:
+        theme = known[len(rows) % len(known)]
+        world = World(rng, families[int(rng.random() * len(families))], _ROW_OPEN_SHARE)
+        found = facts(theme, world)
+        question = world.fill(pick(rng, theme.questions()))
+        spoken = answer(found, Speaker.draw(rng), rng)
+        summary = retell([fact for fact in found if fact.kept], "sample", rng)
+        if len(summary) >= _SHORTEST_SUMMARY and summary not in seen:
+            seen[summary] = None
+            rows.append(
+                {"question": question, "answer": spoken, "summary": summary, "source": "template"}
+            )
+    rng.shuffle(rows)
+    return rows
+
+
+def _handwritten_rows() -> list[dict[str, str]]:
+    if not HANDWRITTEN.exists():
+        return []
+    with open(HANDWRITTEN, encoding="utf-8-sig", newline="") as file:
+        return [
+            {key: row[key] for key in ("question", "answer", "summary")} | {"source": "handwritten"}
+            for row in csv.DictReader(file)
+        ]
+
+
+def write_sample_csv(path: Path, count: int, seed: int) -> None:
+    """Write `interview_rows` as CSV: UTF-8 without BOM, \\n line ends, the same bytes every time."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(
+            file, ["question", "answer", "summary", "source"], lineterminator="\n"
+        )
+        writer.writeheader()
+        writer.writerows(interview_rows(count, seed))

@@ -1,0 +1,57 @@
+"""Models and tokenizers that the tests share: small, random, made anew for each test."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network
+os.environ["TQDM_DISABLE"] = "1"
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+EOS = "<|endoftext|>"
+
+
+def make_model(
+    seed: int = 0, dropout: float = 0.0, std: float = 0.1, **config: int
+) -> GPT2LMHeadModel:
+    """A GPT-2 of two small layers with random weights, in eval mode."""
+    torch.manual_seed(seed)
+    shape = {"vocab_size": 384, "n_positions": 256, "n_embd": 64, "n_layer": 2, "n_head": 4}
+    model = GPT2LMHeadModel(
+        GPT2Config(
+            **{**shape, **config},
+            resid_pdrop=dropout,
+            embd_pdrop=dropout,
+            attn_pdrop=dropout,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
+    )
+    # transformers starts with tiny weights, under which every model says nearly the same.
+    for parameter in model.parameters():
+        if parameter.dim() == 2:
+            torch.nn.init.normal_(parameter, std=std)
+    return model.eval()
+
+
+@pytest.fixture
+def model() -> GPT2LMHeadModel:
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE that, like GPT-2's on Korean, spends two or three tokens on a syllable."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=[EOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(["### Instruction: 질문 답변 요약 하였습니다 있는 것"], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS, pad_token=EOS)

@@ -1,0 +1,119 @@
+import codecs
+import unicodedata
+from pathlib import Path
+
+import pytest
+from datasets import Dataset
+
+from console import UserError
+from data.interviews import SAMPLE_CSV, clean_text, default_csv, read_interviews, split_interviews
+
+HEADER = "question,answer,summary\n"
+ROWS = [
+    {"question": "지원 동기는?", "answer": "음, 물류를 좋아해서요.", "summary": "물류를 좋아함."},
+    {"question": "장점은?", "answer": '"꼼꼼함", 입니다.\n네.', "summary": "꼼꼼하다."},
+    {"question": "NA", "answer": "null", "summary": "None"},
+]
+TEXT = (
+    HEADER + '지원 동기는?,"음, 물류를 좋아해서요.",물류를 좋아함.\n'
+    '장점은?,"""꼼꼼함"", 입니다.\n네.",꼼꼼하다.\nNA,null,None\n'
+)
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def texts(rows: Dataset) -> list[dict[str, str]]:
+    return [{k: row[k] for k in ("question", "answer", "summary")} for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (TEXT.encode(), "UTF-8"),
+        (codecs.BOM_UTF8 + TEXT.encode(), "UTF-8"),
+        (TEXT.encode("cp949"), "CP949"),
+        (unicodedata.normalize("NFD", TEXT).encode(), "UTF-8"),
+        (TEXT.replace("\n", "\r\n").replace("입니다.\r\n", "입니다.\n").encode(), "UTF-8"),
+    ],
+    ids=["utf-8", "bom", "cp949", "nfd", "crlf"],
+)
+def test_every_encoding_gives_the_same_rows(tmp_path: Path, raw: bytes, name: str) -> None:
+    interviews = read_interviews(write(tmp_path / "a.csv", raw))
+    assert texts(interviews.rows) == ROWS
+    assert name in interviews.encoding and interviews.encoding in interviews.describe()
+
+
+def test_header_is_trimmed_and_caseless_and_extra_columns_are_ignored(tmp_path: Path) -> None:
+    content = "id, Summary ,ANSWER,Question\n7,요약,답,물음\n8,요약2,답2,물음2\n"
+    interviews = read_interviews(write(tmp_path / "a.csv", content))
+    assert texts(interviews.rows)[0] == {"question": "물음", "answer": "답", "summary": "요약"}
+    assert set(interviews.rows.column_names) == {"question", "answer", "summary", "row"}
+
+
+def test_rows_with_an_empty_field_are_dropped_and_counted(tmp_path: Path) -> None:
+    content = HEADER + "가,나,다\n가, ,다\n,나,다\n가,나\n라,마,바\n"
+    interviews = read_interviews(write(tmp_path / "a.csv", content))
+    assert interviews.dropped == 3 and "3" in interviews.describe()
+    assert interviews.rows["row"][:] == [1, 5]
+
+
+def test_an_edited_file_is_read_anew(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", HEADER + "가,나,다\n라,마,바\n")
+    read_interviews(path)
+    write(path, HEADER + "갸,나,다\n라,마,바\n")
+    assert read_interviews(path).rows["question"][0] == "갸"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["빈 파일"]),
+        (codecs.BOM_UTF8, ["빈 파일"]),
+        ("question,answer\n가,나\n다,라\n".encode(), ["summary", "question, answer"]),
+        ((HEADER + "가,나,다\n").encode(), ["1개", "2개 이상"]),
+        (HEADER.encode(), ["0개"]),
+        (HEADER.encode() + b"a,b,c\na,\xff\xff,c\n", ["3번째 줄", "UTF-8"]),
+        ((HEADER + "가,나,다\n가,나,다,라,마\n").encode(), ["CSV"]),
+        ((HEADER + '가,나,다\n가,"나,다\n').encode(), ["CSV"]),
+    ],
+    ids=["empty", "bom only", "column", "one row", "no row", "bytes", "ragged", "quote"],
+)
+def test_bad_files_are_one_line(tmp_path: Path, content: bytes, words: list[str]) -> None:
+    path = write(tmp_path / "bad.csv", content)
+    with pytest.raises(UserError) as caught:
+        read_interviews(path)
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    assert all(word in message for word in words), message
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="파일이 없습니다"):
+        read_interviews(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(("rows", "validation"), [(2, 1), (99, 1), (250, 2), (3200, 32)])
+def test_split_is_99_to_1_disjoint_and_repeatable(rows: int, validation: int) -> None:
+    table = Dataset.from_dict({"row": list(range(rows))})
+    train, held_out = split_interviews(table)
+    assert len(held_out) == validation and len(train) == rows - validation
+    assert sorted(train["row"][:] + held_out["row"][:]) == list(range(rows))
+    assert split_interviews(table)[1]["row"][:] == held_out["row"][:]
+
+
+def test_nfd_and_nfc_are_one_text() -> None:
+    assert clean_text(unicodedata.normalize("NFD", " 한국어 ")) == "한국어"
+    assert clean_text(None) == ""
+
+
+def test_default_is_the_users_file_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert default_csv() == SAMPLE_CSV
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data" / "aihub_interview.csv", TEXT)
+    assert default_csv().name == "aihub_interview.csv"

@@ -1,0 +1,130 @@
+"""PEFT is the independent truth: each side opens what the other wrote and computes the same."""
+
+import json
+from pathlib import Path
+
+import peft
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from console import UserError
+from lora.adapter import CONFIG, WEIGHTS, find_adapter, load_adapter, save_adapter
+from lora.inject import LoraConfig, inject_lora, lora_layers
+from tests.conftest import make_model
+
+IDS = torch.arange(1, 31)[None]
+LORA = LoraConfig(rank=4, alpha=8.0, dropout=0.0)
+
+
+def make_ours(directory: Path) -> nn.Module:
+    model = make_model()
+    inject_lora(model, LORA)
+    for layer in lora_layers(model).values():
+        nn.init.normal_(layer.lora_B, std=0.1)
+    save_adapter(model, LORA, "some-base", directory)
+    return model.eval()
+
+
+def test_peft_opens_ours(tmp_path: Path) -> None:
+    ours = make_ours(tmp_path)
+    theirs = peft.PeftModel.from_pretrained(make_model(), tmp_path).eval()
+    assert (ours(IDS).logits - theirs(IDS).logits).abs().max() <= 1e-5
+
+
+def test_ours_opens_pefts(tmp_path: Path) -> None:
+    config = peft.LoraConfig(
+        r=4,
+        lora_alpha=8,
+        target_modules=["attn.c_attn", "mlp.c_fc"],
+        init_lora_weights=False,
+        fan_in_fan_out=True,
+    )
+    theirs = peft.get_peft_model(make_model(), config).eval()
+    theirs.save_pretrained(tmp_path)
+    ours = make_model()
+    info = load_adapter(ours, tmp_path)
+    assert info.lora.targets == ("attn.c_attn", "mlp.c_fc")
+    assert (ours.eval()(IDS).logits - theirs(IDS).logits).abs().max() <= 1e-5
+
+
+def test_same_gradients_as_peft(tmp_path: Path) -> None:
+    ours = make_ours(tmp_path)
+    theirs = peft.PeftModel.from_pretrained(make_model(), tmp_path, is_trainable=True)
+    for model in (ours, theirs):
+        model.train()
+        model(input_ids=IDS, labels=IDS).loss.backward()
+    gradients = {
+        name.removeprefix("base_model.model.").replace(".default.weight", ""): p.grad
+        for name, p in theirs.named_parameters()
+        if p.grad is not None
+    }
+    mine = {name: p.grad for name, p in ours.named_parameters() if p.grad is not None}
+    assert mine.keys() == gradients.keys() and len(mine) == 8
+    for name, gradient in mine.items():
+        torch.testing.assert_close(gradient, gradients[name], rtol=1e-5, atol=1e-6)
+
+
+def test_round_trip_is_exact(tmp_path: Path) -> None:
+    ours = make_ours(tmp_path)
+    again = make_model()
+    info = load_adapter(again, tmp_path)
+    assert info.base == "some-base" and info.lora.rank == 4
+    assert torch.equal(again.eval()(IDS).logits, ours(IDS).logits)
+
+
+def test_another_base_is_named_with_its_shapes(tmp_path: Path) -> None:
+    make_ours(tmp_path)
+    with pytest.raises(UserError, match=r"파일 \(4, 64\), 모델 \(4, 32\).*some-base"):
+        load_adapter(make_model(n_embd=32), tmp_path)
+
+
+def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
+    make_ours(tmp_path)
+    weights = load_file(tmp_path / WEIGHTS)
+    key = next(iter(weights))
+    del weights[key]
+    save_file(weights, tmp_path / WEIGHTS)
+    with pytest.raises(UserError, match=key):
+        load_adapter(make_model(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("use_dora", True), ("use_rslora", True), ("bias", "all"), ("target_modules", "all-linear")],
+)
+def test_more_than_plain_lora_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    make_ours(tmp_path)
+    settings = json.loads((tmp_path / CONFIG).read_text())
+    (tmp_path / CONFIG).write_text(json.dumps(settings | {key: value}))
+    with pytest.raises(UserError, match=key):
+        load_adapter(make_model(), tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+def test_a_damaged_config_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / CONFIG).write_text(content)
+    with pytest.raises(UserError, match=CONFIG):
+        load_adapter(make_model(), tmp_path)
+
+
+def test_truncated_weights_are_one_line(tmp_path: Path) -> None:
+    make_ours(tmp_path)
+    whole = (tmp_path / WEIGHTS).read_bytes()
+    (tmp_path / WEIGHTS).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=WEIGHTS):
+        load_adapter(make_model(), tmp_path)
+
+
+def test_find_adapter_takes_the_newest_best(tmp_path: Path) -> None:
+    import os
+
+    with pytest.raises(UserError, match="make train"):
+        find_adapter(tmp_path)
+    for age, name in enumerate(["new", "old"]):
+        best = tmp_path / f"{name}-lora" / "best"
+        best.mkdir(parents=True)
+        (best / WEIGHTS).touch()
+        os.utime(best / WEIGHTS, (1_000_000 - age, 1_000_000 - age))
+    assert find_adapter(tmp_path) == tmp_path / "new-lora" / "best"

@@ -1,0 +1,69 @@
+import pytest
+import torch
+from transformers import GPT2LMHeadModel
+
+from console import UserError
+from lora.inject import LoraConfig, adapter_disabled, inject_lora, lora_layers
+
+IDS = torch.arange(1, 31)[None]
+
+
+def test_counts_and_freezes(model: GPT2LMHeadModel) -> None:
+    base_parameters = sum(p.numel() for p in model.parameters())
+    injection = inject_lora(model, LoraConfig(rank=4))
+    assert injection.layers == (
+        "transformer.h.0.attn.c_attn",
+        "transformer.h.1.attn.c_attn",
+        "transformer.h.0.attn.c_proj",
+        "transformer.h.1.attn.c_proj",
+    )
+    # rank x (in + out): c_attn maps 64 to 192, c_proj 64 to 64, twice each
+    expected = 2 * 4 * (64 + 192) + 2 * 4 * (64 + 64)
+    assert injection.trainable == expected
+    assert injection.total == base_parameters + expected
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trainable == {
+        f"{layer}.{part}" for layer in injection.layers for part in ("lora_A", "lora_B")
+    }
+
+
+def test_base_is_bit_identical_at_the_start(model: GPT2LMHeadModel) -> None:
+    before = model(IDS).logits
+    inject_lora(model, LoraConfig())
+    assert torch.equal(model(IDS).logits, before)
+
+
+def test_only_a_and_b_get_gradients(model: GPT2LMHeadModel) -> None:
+    inject_lora(model, LoraConfig())
+    model(IDS, labels=IDS).loss.backward()
+    with_gradient = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert with_gradient and all(n.endswith(("lora_A", "lora_B")) for n in with_gradient)
+
+
+def test_disabled_adapter_is_the_base(model: GPT2LMHeadModel) -> None:
+    before = model(IDS).logits
+    inject_lora(model, LoraConfig())
+    for layer in lora_layers(model).values():
+        torch.nn.init.normal_(layer.lora_B)
+    adapted = model(IDS).logits
+    with adapter_disabled(model):
+        assert torch.equal(model(IDS).logits, before)
+    assert torch.equal(model(IDS).logits, adapted) and not torch.equal(adapted, before)
+
+
+def test_a_suffix_matches_whole_name_parts_only(model: GPT2LMHeadModel) -> None:
+    # "c_proj" is both the attention's and the MLP's; "attn.c_proj" only the attention's
+    assert len(inject_lora(model, LoraConfig(targets=("c_proj",))).layers) == 4
+
+
+@pytest.mark.parametrize("targets", [("q_proj",), ("attn",), ("ttn.c_attn",), ("wte",)])
+def test_wrong_targets_change_nothing(model: GPT2LMHeadModel, targets: tuple[str, ...]) -> None:
+    with pytest.raises(UserError, match=r"attn\.c_attn, attn\.c_proj"):  # what one may choose
+        inject_lora(model, LoraConfig(targets=("attn.c_attn", *targets)))
+    assert not lora_layers(model) and all(p.requires_grad for p in model.parameters())
+
+
+def test_injecting_twice_is_an_error(model: GPT2LMHeadModel) -> None:
+    inject_lora(model, LoraConfig())
+    with pytest.raises(UserError, match="이미"):
+        inject_lora(model, LoraConfig())

@@ -1,0 +1,203 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from transformers import GPT2LMHeadModel
+
+from data.encode import IGNORE, Example, collate
+from infer.generate import generate
+from lora.inject import LoraConfig, inject_lora, lora_layers
+from tests.conftest import make_model
+from training.config import TrainConfig
+from training.loop import Step, train, train_window
+from training.precision import Precision
+
+CPU = torch.device("cpu")
+FP32 = Precision("fp32", CPU)
+
+
+def make_examples(count: int, seed: int = 0) -> list[Example]:
+    """Rows of uneven prompts and responses; each ends in EOS, which is 0."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(low: int, high: int) -> int:
+        return int(torch.randint(low, high, (1,), generator=generator))
+
+    examples = []
+    for _ in range(count):
+        prompt = [draw(1, 384) for _ in range(draw(3, 40))]
+        response = [*(draw(1, 384) for _ in range(draw(1, 20))), 0]
+        examples.append(
+            Example(prompt + response, [IGNORE] * len(prompt) + response, 0, truncated=False)
+        )
+    return examples
+
+
+def make_adapted(dropout: float = 0.0) -> GPT2LMHeadModel:
+    model = make_model(dropout=dropout)
+    inject_lora(model, LoraConfig(rank=4, alpha=8.0, dropout=dropout))
+    for layer in lora_layers(model).values():
+        nn.init.normal_(layer.lora_B, std=0.05)
+    return model.train()
+
+
+def parts(
+    model: GPT2LMHeadModel, precision: Precision = FP32
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.amp.GradScaler]:
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
+    return optimizer, scheduler, precision.grad_scaler()
+
+
+def window_gradient(examples: list[Example], size: int) -> dict[str, torch.Tensor]:
+    """The gradient that one window applies: plain SGD at rate 1 moves the weights by just that."""
+    model = make_adapted()
+    before = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+    batches = [collate(examples[i : i + size], 0) for i in range(0, len(examples), size)]
+    train_window(model, batches, *parts(model), FP32, max_grad_norm=math.inf)
+    after = dict(model.named_parameters())
+    return {name: before[name] - after[name].detach() for name in before}
+
+
+@pytest.mark.parametrize("size", [8, 32])
+@pytest.mark.parametrize("count", [32, 21], ids=["whole", "partial"])
+def test_the_cut_into_micro_batches_changes_nothing(size: int, count: int) -> None:
+    examples = make_examples(count)
+    one_by_one, batched = window_gradient(examples, 1), window_gradient(examples, size)
+    for name, gradient in one_by_one.items():
+        difference = (gradient - batched[name]).norm() / gradient.norm()
+        assert difference <= 1e-6, (name, difference)
+
+
+def test_the_gradient_is_the_mean_over_the_windows_tokens() -> None:
+    examples = make_examples(5)
+    reference = make_adapted().double()
+    total = torch.zeros((), dtype=torch.float64)
+    for example in examples:
+        ids = torch.tensor([example.input_ids])
+        log_p = reference(input_ids=ids).logits[0, :-1].log_softmax(-1)
+        targets = torch.tensor(example.labels[1:])
+        counts = targets != IGNORE
+        total = total - log_p[counts, targets[counts]].sum()
+    (total / sum(e.response_tokens for e in examples)).backward()
+    for name, gradient in window_gradient(examples, 1).items():
+        expected = reference.get_parameter(name).grad
+        torch.testing.assert_close(gradient.double(), expected, rtol=1e-4, atol=1e-7, msg=name)
+
+
+def test_averaging_each_micro_batch_would_be_another_gradient() -> None:
+    """What most scripts do: it shows that the tests above can tell the difference."""
+    short, long = make_examples(40), make_examples(40)
+    short = min(short, key=lambda e: e.response_tokens)
+    long = max(long, key=lambda e: e.response_tokens)
+    both = window_gradient([short, long], 1)
+    a, b = window_gradient([short], 1), window_gradient([long], 1)
+    name = next(iter(both))
+    wrong = (a[name] + b[name]) / 2
+    assert (both[name] - wrong).norm() / wrong.norm() > 0.05
+
+
+def test_fp16_autocast_and_scaler_run_and_agree_with_fp32() -> None:
+    fp16 = Precision("fp16", CPU)
+    batches = [collate([example], 0) for example in make_examples(4)]
+    results = {}
+    for precision in (FP32, fp16):
+        model = make_adapted()
+        optimizer, scheduler, scaler = parts(model, precision)
+        results[precision.name] = train_window(
+            model, batches, optimizer, scheduler, scaler, precision, 1.0
+        )
+        assert all(p.dtype == torch.float32 for p in model.parameters() if p.requires_grad)
+    assert scaler.is_enabled() and not results["fp16"][2]
+    assert results["fp16"][0] == pytest.approx(results["fp32"][0], rel=2e-3)
+    assert results["fp16"][1] == pytest.approx(results["fp32"][1], rel=2e-2)
+
+
+def test_a_forced_inf_skips_optimizer_and_scheduler_both() -> None:
+    fp16 = Precision("fp16", CPU)
+    model = make_adapted()
+    optimizer, scheduler, scaler = parts(model, fp16)
+    batches = [collate([example], 0) for example in make_examples(4)]
+    first = next(p for p in model.parameters() if p.requires_grad)
+    handle = first.register_hook(lambda gradient: gradient * math.inf)
+    before = [p.detach().clone() for p in model.parameters()]
+    rate, scale = scheduler.get_last_lr(), scaler.get_scale()
+    assert train_window(model, batches, optimizer, scheduler, scaler, fp16, 1.0)[2]
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+    assert scheduler.get_last_lr() == rate and scaler.get_scale() == scale / 2
+    assert all(p.grad is None for p in model.parameters())
+    # and the next window, without the inf, does step
+    handle.remove()
+    assert not train_window(model, batches, optimizer, scheduler, scaler, fp16, 1.0)[2]
+    assert scheduler.get_last_lr() != rate
+    assert not all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+
+
+def run(examples: list[Example], config: TrainConfig) -> tuple[GPT2LMHeadModel, list[Step]]:
+    torch.manual_seed(config.seed)
+    model = make_adapted(dropout=0.1)
+    steps: list[tuple[Step, bool]] = []
+    train(model, examples, config, FP32, lambda step, due: steps.append((step, due)))
+    due = [step.step for step, flag in steps if flag]
+    assert due[-1] == len(steps)
+    return model, [step for step, _ in steps]
+
+
+CONFIG = TrainConfig(gradient_accumulation_steps=8, epochs=2, learning_rate=1e-3)
+
+
+def test_same_seed_same_adapter_bit_for_bit() -> None:
+    examples = make_examples(20)
+    (a, _), (b, _) = run(examples, CONFIG), run(examples, CONFIG)
+    assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+    c, _ = run(examples, replace(CONFIG, seed=1))
+    assert not all(torch.equal(p, q) for p, q in zip(a.parameters(), c.parameters(), strict=True))
+
+
+def test_steps_schedule_and_frozen_base() -> None:
+    examples = make_examples(20)
+    model, steps = run(examples, CONFIG)
+    assert len(steps) == 2 * 3  # 20 rows in windows of 8: two whole, one partial
+    assert steps[-1].epoch == 2
+    rates = [step.lr for step in steps]
+    assert rates[0] < max(rates) <= CONFIG.learning_rate and rates[-1] < max(rates)
+    for name, p in make_model(dropout=0.1).named_parameters():
+        name = name.replace("c_attn.", "c_attn.base.").replace("attn.c_proj.", "attn.c_proj.base.")
+        assert torch.equal(model.get_parameter(name), p), name
+
+
+def test_max_steps_and_eval_every() -> None:
+    due: list[int] = []
+    config = replace(CONFIG, max_steps=5, eval_every="2")
+    train(
+        make_adapted(), make_examples(20), config, FP32, lambda s, d: due.append(s.step) if d else 0
+    )
+    assert due == [2, 4, 5]
+
+
+def test_half_masters_are_refused() -> None:
+    with pytest.raises(AssertionError, match="fp32"):
+        train(make_adapted().half(), make_examples(4), CONFIG, FP32, lambda _s, _d: None)
+
+
+def test_an_overfitted_model_repeats_the_rows_and_stops_by_itself(tmp_path: Path) -> None:
+    examples = make_examples(4, seed=5)
+    model = make_model(std=0.3)  # under small embeddings no logit could ever be sure
+    inject_lora(model, LoraConfig(rank=16, alpha=32.0, targets=("c_attn", "c_proj", "c_fc")))
+    config = TrainConfig(
+        gradient_accumulation_steps=4, epochs=200, learning_rate=1e-2, eval_every="200"
+    )
+    steps: list[Step] = []
+    train(model, examples, config, FP32, lambda step, _due: steps.append(step))
+    assert len(steps) == 200 and steps[-1].loss < 0.05
+    json.dumps([vars(step) for step in steps])  # what metrics.jsonl needs
+    model.eval()
+    for example in examples:
+        response = [label for label in example.labels if label != IGNORE]
+        prompt = torch.tensor([example.input_ids[: -len(response)]])
+        tokens = generate(model, prompt, torch.ones_like(prompt), eos_token_id=0)
+        assert [int(token) for token in tokens] == response  # EOS included, nothing after it
