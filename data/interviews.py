@@ -118,7 +118,9 @@ def _read_csv(path: Path, encoding: str) -> Dataset:
         if next(reader, None) is None:  # datasets would call a header alone an error of its own
             return Dataset.from_dict({name: [] for name in header})
     if len(set(header)) < len(header):
-        raise UserError(f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). 하나를 지우세요.")
+        raise UserError(
+            f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). 하나를 지우세요."
+        )
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)  # what it would log is in our error's line
     try:

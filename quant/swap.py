@@ -17,6 +17,7 @@ from transformers.pytorch_utils import Conv1D
 from lora.inject import replace_module
 from lora.layer import linear_shape
 
+
 @dataclass(frozen=True)
 class QuantConfig:
     """What the swapped layers are."""

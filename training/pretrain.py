@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from data.synthesize import pretraining_documents
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import AdamW
@@ -28,6 +27,7 @@ from transformers import (
 )
 
 from console import option, parse_options, run
+from data.synthesize import pretraining_documents
 from lora.base import EMBEDDED
 from lora.device import pick_device
 from lora.files import atomic_directory

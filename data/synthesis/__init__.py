@@ -1,1 +1,1 @@
-"""The parts behind `data.synthesize`: Korean morphology, word lists, sentence and document forms."""
+"""The parts behind `data.synthesize`: morphology, word lists, sentences, documents."""

@@ -3,21 +3,19 @@
 import random
 from collections.abc import Callable
 
-from data.synthesis.clauses import compound, company, person_name, pick, pseudo_word, words
+from data.synthesis.lexicon import pick, read_json, words
 from data.synthesis.particles import choose
 from data.synthesis.realtext import Corpus
+from data.synthesis.world import company, compound, person_name, pseudo_word
 
-_UNITS = "개 명 건 일 분 시간 킬로그램 미터 퍼센트 원 점 회 권 장 병 상자 대 마리 그루 쪽 층 호".split()
+_FORMS = read_json("forms.json")
 _ARROWS = [" → ", " => ", ": ", " - ", " = ", " | "]
-_REPEATS = ["받아쓰기", "다시 쓰기", "그대로 옮기기", "따라 쓰기", "베껴 쓰기", "한 번 더", "같은 문장", "복사", "되풀이"]
-_LISTS = ["순서대로", "목록 다시", "차례대로 읽기", "들은 순서", "다시 부르기", "확인"]
-_REVERSE = ["거꾸로", "반대 순서", "뒤에서부터", "역순"]
 
 
 def word(rng: random.Random, corpus: Corpus | None) -> str:
     """A noun, name, number or made-up word."""
     draw = rng.random()
-    if corpus and draw < 0.35:
+    if corpus and corpus.nouns and draw < 0.35:
         return pick(rng, corpus.nouns)
     if draw < 0.5:
         return pick(rng, words("everyday"))
@@ -30,28 +28,34 @@ def word(rng: random.Random, corpus: Corpus | None) -> str:
     makers: list[Callable[[random.Random], str]] = [person_name, company, compound]
     if draw < 0.88:
         return makers[int(rng.random() * 3)](rng)
-    return pick(rng, words(pick(rng, ["city", "subject", "head_noun", "trait", "hobby", "license"])))
+    return pick(
+        rng, words(pick(rng, ["city", "subject", "head_noun", "trait", "hobby", "license"]))
+    )
 
 
 def number(rng: random.Random) -> str:
     size = 10 ** (1 + int(rng.random() * 4))
     value = int(rng.random() * size) + 1
-    return (f"{value:,}" if rng.random() < 0.5 else str(value)) + pick(rng, _UNITS)
+    return (f"{value:,}" if rng.random() < 0.5 else str(value)) + pick(rng, words("unit"))
 
 
 def syllables(rng: random.Random, count: int) -> str:
     """Random Hangul: half from common syllables, half from all 11,172."""
-    common = "가나다라마바사아자차카타파하거너더러머버서어저고노도로모보소오조구누두루무부수우주기니디리미비시이지"
     if rng.random() < 0.6:
-        return "".join(pick(rng, list(common)) for _ in range(count))
+        return "".join(pick(rng, words("common_syllable")) for _ in range(count))
     return "".join(chr(0xAC00 + int(rng.random() * 11_172)) for _ in range(count))
 
 
 def _sentence(rng: random.Random, corpus: Corpus | None) -> str:
+    """A real sentence, or a frame filled with any words.
+
+    In a frame, {은} or {이} is the first word with its particle, {을}, {과} or {} the second, # a
+    number and @ a city.
+    """
     if corpus and rng.random() < 0.6:
         return corpus.sentence(rng)
     first, second = word(rng, corpus), word(rng, corpus)
-    frame = pick(rng, _SENTENCES)
+    frame = pick(rng, _FORMS["sentences"])
     first += choose(first, frame[1:].split("}")[0])
     if "{을}" in frame:
         second += choose(second, "을")
@@ -63,16 +67,8 @@ def _sentence(rng: random.Random, corpus: Corpus | None) -> str:
     return first + head.replace("#", number(rng)).replace("@", pick(rng, words("city")))
 
 
-# {은}, {이}: the first word with its particle; {을}, {과}, {}: the second; # a number; @ a city.
-_SENTENCES = [
-    "{은} {을} # 가지고 있다.", "{이} {과} 함께 @에 도착했다.", "{은} @에서 {을} 찾았다.",
-    "{은} # 뒤에 {을} 다시 보냈다.", "{이} 고른 것은 {}, 값은 #이다.", "{은} {을} 보고 웃었다.",
-    "{은} 어제 @에서 {을} 샀어요.", "{이} {을} 맡고 나머지는 #입니다.", "{은} {}보다 먼저 적혔고 수는 #이다.",
-]  # fmt: skip
-
-
 def dictation(rng: random.Random, corpus: Corpus | None) -> str:
-    title = pick(rng, _REPEATS)
+    title = pick(rng, _FORMS["repeats"])
     texts = [_sentence(rng, corpus) for _ in range(1 + int(rng.random() * 3))]
     draw = rng.random()
     if draw < 0.4:
@@ -82,7 +78,8 @@ def dictation(rng: random.Random, corpus: Corpus | None) -> str:
     if draw < 0.7:
         return f"{joined}\n\n{title}\n{joined}"
     mark = pick(rng, ["“”", "「」", "''", "[]"])
-    return f"{title}: {mark[0]}{joined}{mark[1]} {pick(rng, ['다시', '그대로', '한 번 더'])} {mark[0]}{joined}{mark[1]}"
+    quoted = mark[0] + joined + mark[1]
+    return f"{title}: {quoted} {pick(rng, ['다시', '그대로', '한 번 더'])} {quoted}"
 
 
 def word_list(rng: random.Random, corpus: Corpus | None) -> str:
@@ -91,7 +88,7 @@ def word_list(rng: random.Random, corpus: Corpus | None) -> str:
         items = [word(rng, corpus) for _ in range(3 + int(rng.random() * 8))]
         glue = pick(rng, [", ", " ", " / ", "·", "; "])
         backward = rng.random() < 0.15
-        title = pick(rng, _REVERSE if backward else _LISTS)
+        title = pick(rng, _FORMS["reverse"] if backward else _FORMS["lists"])
         again = items[::-1] if backward else items
         lines.append(f"{glue.join(items)}\n{title}{pick(rng, _ARROWS)}{glue.join(again)}")
     return "\n".join(lines)
@@ -115,7 +112,7 @@ def cloze(rng: random.Random, corpus: Corpus | None) -> str:
         place = int(rng.random() * len(tokens))
         hidden = tokens[place]
         blank = pick(rng, ["___", "( )", "○○", "[빈칸]"])
-        holed = " ".join(tokens[:place] + [blank] + tokens[place + 1 :])
+        holed = " ".join([*tokens[:place], blank, *tokens[place + 1 :]])
         lines.append(f"{text}\n빈칸: {holed}{pick(rng, [' → ', ' 답은 ', ' 정답 '])}{hidden}")
     return "\n".join(lines)
 
@@ -130,19 +127,15 @@ def lookup(rng: random.Random, corpus: Corpus | None) -> str:
     mark = pick(rng, [": ", " - ", " = ", "\t", " | "])
     table = [key + mark + value for key, value in zip(keys, values, strict=True)]
     asked = [int(rng.random() * len(keys)) for _ in range(2 + int(rng.random() * 4))]
-    form = pick(rng, _LOOKUPS)
-    answers = [
-        form.replace("{k은}", keys[i] + choose(keys[i], "은")).replace("{k}", keys[i])
-        .replace("{v이다}", values[i] + choose(values[i], "이라")[:-1] + "다").replace("{v}", values[i])
-        for i in asked
-    ]  # fmt: skip
+    form = pick(rng, _FORMS["lookups"])
+    answers = [_looked_up(form, keys[i], values[i]) for i in asked]
     return "\n".join(table) + "\n\n" + "\n".join(answers)
 
 
-_LOOKUPS = [
-    "{k은}? {v}", "{k}에 적힌 것은 {v이다}.", "표에서 {k} 옆에는 {v}, 이렇게 적혀 있다.",
-    "문: {k} 값은? 답: {v}", "{k} 칸 → {v}", "{k은} 무엇인가요? {v}입니다.",
-]  # fmt: skip
+def _looked_up(form: str, key: str, value: str) -> str:
+    copula = value + choose(value, "이라")[:-1] + "다"
+    text = form.replace("{k은}", key + choose(key, "은")).replace("{k}", key)
+    return text.replace("{v이다}", copula).replace("{v}", value)
 
 
 def keywords(rng: random.Random, corpus: Corpus | None) -> str:
@@ -159,7 +152,7 @@ def keywords(rng: random.Random, corpus: Corpus | None) -> str:
             ][form]
         )
         found += [first, city, second]
-    title = pick(rng, ["핵심어", "나온 말", "낱말 뽑기", "주요 단어", "열쇠말", "적힌 이름과 수"])
+    title = pick(rng, _FORMS["keywords"])
     glue = pick(rng, [", ", " / ", "\n- ", " · "])
     return " ".join(lines) + "\n" + title + (glue if "\n" in glue else ": ") + glue.join(found)
 

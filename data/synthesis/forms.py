@@ -1,22 +1,16 @@
 """Pretraining documents about interviews: a transcript and its retelling, in many layouts."""
 
-import json
 import random
-from functools import lru_cache
 
-from data.synthesis.clauses import LEXICON, Clause, World, facts, jobs, person_name, pick, themes
+from data.synthesis.clauses import Clause, facts
 from data.synthesis.conjugate import conjugate
+from data.synthesis.lexicon import jobs, pick, read_json, themes
 from data.synthesis.realtext import Corpus
 from data.synthesis.speech import Speaker, answer, retell
+from data.synthesis.world import World, person_name
 
 OPEN_SHARE = 0.4
 _ALONE = 0.14
-
-
-@lru_cache(maxsize=None)
-def layouts() -> dict[str, list[str]]:
-    table: dict[str, list[str]] = json.loads((LEXICON / "layouts.json").read_text("utf-8"))
-    return table
 
 
 def render(frame: str, parts: dict[str, str]) -> str:
@@ -31,7 +25,7 @@ def render(frame: str, parts: dict[str, str]) -> str:
 
 def bullets(kept: list[Clause], rng: random.Random) -> str:
     """Each fact a line in the nominal style (했음, 함)."""
-    mark = pick(rng, layouts()["bullets"])
+    mark = pick(rng, read_json("layouts.json")["bullets"])
     endings = {"past": pick(rng, ["었음", "음", "었다"]), "plan": pick(rng, ["을 계획", "고자 함"])}
     lines = []
     for number, fact in enumerate(kept, 1):
@@ -43,7 +37,7 @@ def bullets(kept: list[Clause], rng: random.Random) -> str:
 
 
 def document(rng: random.Random, corpus: Corpus | None) -> str:
-    known = layouts()
+    known = read_json("layouts.json")
     theme = themes()[int(rng.random() * len(themes()))]
     job = jobs()[int(rng.random() * len(jobs()))]
     world = World(rng, job, OPEN_SHARE, corpus.nouns if corpus else [])

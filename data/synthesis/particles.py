@@ -21,7 +21,7 @@ PAIRS = {
     "이랑": ("이랑", "랑"),
     "이며": ("이며", "며"),
 }
-_MARK = re.compile(r"\[(%s)\]" % "|".join(sorted(PAIRS, key=len, reverse=True)))
+_MARK = re.compile(rf"\[({'|'.join(PAIRS)})\]")
 
 # Finals of the Korean names: digits as 영 일 이 삼 ..., letters as 에이 비 ... 엘 엠 엔 ... 알.
 # Trailing zeros are read 십, 백, 천, 만: a consonant other than ㄹ, as in 영.

@@ -9,16 +9,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.synthesis.clauses import pick, words
+from data.synthesis.lexicon import pick, read_json, words
 
 REVIEWS, CHATS = "nsmc_reviews.txt.gz", "chatbot_qa.csv"
 _NOUN_LINES = 60_000
 _WORD = re.compile(r"[가-힣]{2,5}(?=(?:을|를|은|는|이|가|의|에서|으로|와|과|도)(?:\s|$))")
 _SENTENCE = re.compile(r"(?<=[.!?~])\s+")
-_FRAMES = [
-    "{q}\n{a}", "- {q}\n- {a}", "A: {q}\nB: {a}", "“{q}” “{a}”", "{q} 그러자 이런 말이 돌아왔다. {a}",
-    "친구가 물었다. {q}\n나는 이렇게 말했다. {a}", "손님: {q}\n상담원: {a}", "물음 | {q}\n대꾸 | {a}",
-]  # fmt: skip
 
 
 @dataclass
@@ -57,7 +53,7 @@ class Corpus:
             return "\n".join(mark + review for review in reviews)
         count = 1 + int(rng.random() * 8)
         pairs = [self.chats[int(rng.random() * len(self.chats))] for _ in range(count)]
-        frame = pick(rng, _FRAMES)
+        frame = pick(rng, read_json("forms.json")["chat_frames"])
         return "\n".join(frame.replace("{q}", q).replace("{a}", a) for q, a in pairs)
 
 

@@ -7,11 +7,12 @@ others, so what it returns is right (하 verbs and adjectives look alike: 추천
 
 import re
 
+from data.synthesis.lexicon import words
 from data.synthesis.particles import HANGUL_FIRST
 
 _MARKS = re.compile(r"[.!~^…ㅎㅋㅠㅜ♥♡*\s]+$")
 _FILLER = re.compile(r"(?:^|(?<=\s))(?:음|어|그|아|뭐랄까|그러니까|글쎄요)[,.]*\s+(?=\S)")
-_VERBS = "생각 추천 기대 응원 사랑 시작 이해 공감 인정 필요로 연기 부탁 존경 노력 준비 공부 일 운동 확인".split()
+_VERBS = words("real_verb")
 
 # Longest first: the first ending that matches decides.
 _RULES: list[tuple[str, str]] = [
@@ -25,7 +26,8 @@ _RULES: list[tuple[str, str]] = [
     ("같습니다", "같다"), ("같아요", "같다"), ("좋습니다", "좋다"), ("좋아요", "좋다"),
     ("싶습니다", "싶다"), ("싶어요", "싶다"), ("많습니다", "많다"), ("많아요", "많다"),
     ("않습니다", "않다"), ("괜찮아요", "괜찮다"), ("어렵습니다", "어렵다"), ("쉽습니다", "쉽다"),
-    ("아깝습니다", "아깝다"), ("아까워요", "아깝다"), ("아쉽습니다", "아쉽다"), ("아쉬워요", "아쉽다"),
+    ("아깝습니다", "아깝다"), ("아까워요", "아깝다"),
+    ("아쉽습니다", "아쉽다"), ("아쉬워요", "아쉽다"),
     ("즐겁습니다", "즐겁다"), ("슬퍼요", "슬프다"), ("슬픕니다", "슬프다"), ("나빠요", "나쁘다"),
 ]  # fmt: skip
 _SSANG_SIOT = ("습니다", "어요", "네요", "는데요", "거든요")

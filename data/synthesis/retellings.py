@@ -2,25 +2,19 @@
 
 import random
 
-from data.synthesis.clauses import Theme, World, jobs, pick, themes
 from data.synthesis.conjugate import conjugate
+from data.synthesis.lexicon import Theme, jobs, pick, read_json, themes
 from data.synthesis.realtext import Corpus
 from data.synthesis.register import nominal, plain, without_fillers
 from data.synthesis.speech import FILLERS
+from data.synthesis.world import World
 
+_FORMS = read_json("forms.json")
 _SPOKEN = {
     "formal": ["었습니다", "었습니다", "었습니다", "었는데요", "었거든요", "었습니다"],
     "polite": ["었어요", "었어요", "었어요", "었거든요", "었는데요", "었네요"],
     "casual": ["었어", "었어", "었지", "었거든", "었는데 말이야", "었네"],
 }
-_LEADS = ["", "", "", "그런데 ", "그래서 ", "그러고 나서 ", "그다음에 ", "그때 ", "아 참, ", "알고 보니 "]
-_JOINTS = ["고", "었고", "었으며", "은 뒤", "고 나서", "었는데"]
-_WRITTEN = ["글말", "글로 쓰면", "정리", "기록", "일기", "보고", "옮긴 글", "문어체", "다시 쓴 글", "요지"]
-_SPOKEN_TITLES = ["입말", "말한 대로", "이야기", "들은 말", "대화", "구어체", "전화로 들은 말"]
-_NOTES = ["메모", "쪽지", "수첩", "적어 둔 것", "항목"]
-_FIRST = ["첫 문장", "맨 앞 문장", "시작"]
-_LAST = ["마지막 문장", "끝 문장", "맺음"]
-_CORE = ["핵심", "중심 문장", "한 줄", "제목"]
 
 
 def _story(rng: random.Random, corpus: Corpus | None) -> list[str]:
@@ -47,7 +41,7 @@ def _say(clauses: list[str], rng: random.Random) -> list[str]:
     filler = rng.random() * 0.3
     sentences = []
     for number, clause in enumerate(clauses):
-        lead = pick(rng, _LEADS) if number else ""
+        lead = pick(rng, _FORMS["leads"]) if number else ""
         if rng.random() < filler:
             lead += pick(rng, FILLERS)
         sentences.append(lead + conjugate(clause, pick(rng, endings)) + ".")
@@ -60,7 +54,7 @@ def _write(clauses: list[str], rng: random.Random) -> str:
     while index < len(clauses):
         text = conjugate(clauses[index], "었다")
         if index + 1 < len(clauses) and rng.random() < 0.45:
-            joint = conjugate(clauses[index], pick(rng, _JOINTS))
+            joint = conjugate(clauses[index], pick(rng, _FORMS["joints"]))
             index += 1
             text = joint + " " + conjugate(clauses[index], "었다")
         out.append(text + ".")
@@ -80,24 +74,23 @@ def _notes(clauses: list[str], rng: random.Random) -> str:
 def story(rng: random.Random, corpus: Corpus | None) -> str:
     """A made-up story told, then retold, noted down, or reduced to a sentence."""
     clauses = _story(rng, corpus)
-    spoken, title = _say(clauses, rng), pick(rng, _SPOKEN_TITLES)
+    spoken, title = _say(clauses, rng), pick(rng, _FORMS["spoken"])
     told = " ".join(spoken)
     draw = rng.random()
     if draw < 0.4:
-        after, heading = _write(clauses, rng), pick(rng, _WRITTEN)
+        after, heading = _write(clauses, rng), pick(rng, _FORMS["written"])
     elif draw < 0.55:
-        after, heading = _notes(clauses, rng), pick(rng, _NOTES)
+        after, heading = _notes(clauses, rng), pick(rng, _FORMS["notes"])
     elif draw < 0.7:
         number = 0 if rng.random() < 0.5 else len(clauses) - 1
-        heading = pick(rng, _LAST if number else _FIRST)
+        heading = pick(rng, _FORMS["last"] if number else _FORMS["first"])
         after = spoken[number] if rng.random() < 0.5 else conjugate(clauses[number], "었다") + "."
     elif draw < 0.8:
-        after, heading = conjugate(clauses[-1], "은 일"), pick(rng, _CORE)
+        after, heading = conjugate(clauses[-1], "은 일"), pick(rng, _FORMS["core"])
     else:
-        title, told = pick(rng, _WRITTEN), _write(clauses, rng)
-        after, heading = " ".join(_say(clauses, rng)), pick(rng, _SPOKEN_TITLES)
-    frame = pick(rng, ["{t}\n{a}\n\n{h}\n{b}", "{t}: {a}\n{h}: {b}", "{a}\n{h}: {b}", "{a}\n\n{h}\n{b}",
-                       "[{t}] {a}\n[{h}] {b}", "({t}) {a} ({h}) {b}", "{a} → {b}"])  # fmt: skip
+        title, told = pick(rng, _FORMS["written"]), _write(clauses, rng)
+        after, heading = " ".join(_say(clauses, rng)), pick(rng, _FORMS["spoken"])
+    frame = pick(rng, _FORMS["story_frames"])
     pieces = {"{t}": title, "{h}": heading, "{a}": told, "{b}": after}
     for mark in ("{t}", "{h}", "{a}", "{b}"):
         frame = frame.replace(mark, pieces[mark])
@@ -106,7 +99,7 @@ def story(rng: random.Random, corpus: Corpus | None) -> str:
 
 def real(rng: random.Random, corpus: Corpus) -> str:
     """Real spoken sentences and their plain or nominal form, or their first or last sentence."""
-    heading, title = pick(rng, _WRITTEN), pick(rng, _SPOKEN_TITLES)
+    heading, title = pick(rng, _FORMS["written"]), pick(rng, _FORMS["spoken"])
     lines, written = [], []
     wanted = 1 + int(rng.random() * 4)
     as_note = rng.random() < 0.3
@@ -129,8 +122,8 @@ def real(rng: random.Random, corpus: Corpus) -> str:
     if draw < 0.7:
         return f"{title}\n" + "\n".join(lines) + f"\n\n{heading}\n" + "\n".join(written)
     if draw < 0.85:
-        return " ".join(lines) + f"\n{pick(rng, _FIRST)}: {written[0]}"
-    return " ".join(lines) + f"\n{pick(rng, _LAST)}: {written[-1]}"
+        return " ".join(lines) + f"\n{pick(rng, _FORMS['first'])}: {written[0]}"
+    return " ".join(lines) + f"\n{pick(rng, _FORMS['last'])}: {written[-1]}"
 
 
 def document(rng: random.Random, corpus: Corpus | None) -> str:

@@ -3,12 +3,14 @@
 import random
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
-from data.synthesis.clauses import Clause, pick, voice
+from data.synthesis.clauses import Clause
 from data.synthesis.conjugate import conjugate
+from data.synthesis.lexicon import pick, voice
 
 FILLERS = ["음, ", "어, ", "그러니까 ", "사실 ", "뭐랄까, ", "그, "]
-_SETTING_SPOKEN = ["었을 때", "던 때", "으면서", "었을 당시에", "던 중에"]
+_SETTING_SPOKEN = ["었을 때", "던 때", "었을 당시에", "던 중에"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ _OWN_SUBJECT = re.compile(r"\S*(?:[은는]|[이가] )|\S+ \S+ ?\S*[은는] |주�
 def _fitting(lead: str, text: str) -> str:
     if _OWN_OPENING.match(text) or ("저는" in lead and _OWN_SUBJECT.match(text)):
         return ""
-    return lead
+    repeated = lead and lead.split()[0] in text
+    return "" if repeated else lead
 
 
 def answer(facts: list[Clause], speaker: Speaker, rng: random.Random) -> str:
@@ -61,14 +64,18 @@ def answer(facts: list[Clause], speaker: Speaker, rng: random.Random) -> str:
     kind = "" if any(fact.role in "SP" for fact in facts) else "_claim"
     sentences: list[str] = []
     if rng.random() < speaker.chatter:
-        sentences.append(pick(rng, chatter["open" + tail]))
+        sentences.append(pick(rng, chatter["open" + kind + tail]))
     setting, previous = "", ""
     index = 0
     while index < len(facts):
         fact = facts[index]
         index += 1
         if fact.role == "S":
-            setting = pick(rng, leads["S"]) + conjugate(fact.text, pick(rng, _SETTING_SPOKEN)) + " "
+            setting = (
+                _fitting(pick(rng, leads["S"]), fact.text)
+                + conjugate(fact.text, pick(rng, _SETTING_SPOKEN))
+                + " "
+            )
             continue
         text, lead = fact.text, ""
         key = fact.role + "2" if fact.role == previous and fact.role + "2" in leads else fact.role
@@ -118,9 +125,9 @@ def _story(roles: dict[str, list[Clause]], style: dict[str, list[str]], rng: ran
             return ""
         return conjugate(roles["R"][0].text, pick(rng, style["past"]))
     text = ""
-    for (role, clause), (following, _) in zip(parts, parts[1:], strict=False):
-        key = {"S": "S", "PA": "PA", "AA": "AA", "AR": "AR"}
-        joint = key.get(role if role == "S" else role + following, "AA")
+    for (role, clause), (following, _) in pairwise(parts):
+        pair = role if role == "S" else role + following
+        joint = pair if pair in style else "AA"
         text += conjugate(clause, pick(rng, style[joint])) + " "
     return text + conjugate(parts[-1][1], pick(rng, style["past"]))
 
@@ -137,13 +144,11 @@ def _claims(
         if reason.tense == "past":
             ending = "었" + ending.removeprefix("ㄴ")
             ending = ending if ending.startswith(("었기", "었다")) else "었기 때문이다"
-        sentences.append(
-            pick(rng, style["reason_lead"]) + conjugate(reason.text, ending) + "."
-        )
+        sentences.append(pick(rng, style["reason_lead"]) + conjugate(reason.text, ending) + ".")
     evidence = ""
     if roles["E"] and roles["F"] and len(sentences) > 1:
         # Four sentences are one too many for a summary: evidence and plan share the last.
-        evidence = "".join(conjugate(fact.text, pick(rng, style["EE"])) + " " for fact in roles["E"])
+        evidence = "".join(conjugate(fact.text, "었으며") + " " for fact in roles["E"])
         roles = roles | {"E": []}
     for role, lead, key in (("E", "evidence_lead", "past"), ("F", "plan_lead", "plan")):
         texts = [fact.text for fact in roles[role]]

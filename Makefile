@@ -1,0 +1,61 @@
+# Everything a person types. Each target is one `python -m ...`, which works without make, too.
+
+PYTHON ?= python3
+BITS ?= 4
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train quantize infer test lint base sample clean
+
+help: ## 이 도움말
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo '  변수: BASE=gpt2-medium  DATA=my.csv  BITS=8  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
+	@echo '  옵션: $(BIN)/python -m training --help (quant, infer도 같음)'
+
+setup: .venv/requirements ## 가상환경을 만들고 패키지를 설치 (다른 명령이 알아서 부름)
+
+train: .venv/requirements ## LoRA를 학습해 checkpoints/에 어댑터를 씀
+	@$(BIN)/python -m training $(if $(BASE),--base "$(BASE)") $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+quantize: .venv/requirements ## 어댑터를 병합하고 4비트로 양자화
+	@$(BIN)/python -m quant --bits $(BITS) $(ARGS)
+
+# Variables given to make reach the shell's environment: "$$ANSWER" keeps quotes in the text whole.
+infer: .venv/requirements ## 내장 예제나 QUESTION, ANSWER를 요약
+	@$(BIN)/python -m infer $(if $(QUESTION),--question "$$QUESTION") \
+		$(if $(ANSWER),--answer "$$ANSWER") $(if $(DATA),--csv "$(DATA)") $(ARGS)
+
+test: .venv/requirements-dev ## 테스트
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/requirements-dev ## ruff와 mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+base: .venv/requirements ## 내장 베이스를 처음부터 다시 학습 (몇 시간, CORPUS=폴더)
+	@$(BIN)/python -m training.pretrain $(if $(CORPUS),--corpus "$(CORPUS)") $(ARGS)
+
+sample: .venv/requirements ## data/sample_interview.csv를 다시 씀
+	@$(BIN)/python -m data synthesize $(ARGS)
+
+clean: ## 가상환경과 캐시를 지움 (checkpoints/는 그대로)
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is a copy of the list that was installed, written last: an interrupted or outdated
+# installation is done again, a finished one is not touched.
+.venv/requirements: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo '오류: Python 3.11 이상이 필요합니다. make PYTHON=python3.11 ... 처럼 알려 주세요.' >&2; exit 2; }
+	@test -d .venv || $(PYTHON) -m venv .venv
+	@echo '패키지를 설치합니다 (처음 한 번, 몇 분) ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@cp requirements.txt $@
+
+.venv/requirements-dev: requirements-dev.txt .venv/requirements
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@cp requirements-dev.txt $@

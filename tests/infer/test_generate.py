@@ -1,0 +1,118 @@
+"""transformers' own `generate` and logits processors are the independent truth."""
+
+import pytest
+import torch
+from transformers import (
+    GPT2LMHeadModel,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from infer.generate import Sampling, generate, keep_likeliest, penalize
+from infer.summarize import pad_left
+from tests.conftest import make_model
+
+EOS = 0
+PROMPTS = [[5, 9, 200], [7] * 30, [int(t) for t in range(1, 18)], [300]]
+
+
+@pytest.fixture
+def model() -> GPT2LMHeadModel:
+    # Large embeddings: a clear winner at each step, so that batching cannot flip a near-tie.
+    return make_model(std=0.3)
+
+
+def ours(
+    model: GPT2LMHeadModel, prompts: list[list[int]], eos: int = EOS, new: int = 40, **kwargs: float
+) -> list[list[int]]:
+    ids, mask = pad_left(prompts, EOS)
+    sampling = Sampling(**kwargs)  # type: ignore[arg-type]
+    return torch.stack(list(generate(model, ids, mask, eos, new, sampling)), 1).tolist()
+
+
+def common_token(model: GPT2LMHeadModel) -> int:
+    """A token that greedy decoding does write, to stand for EOS."""
+    return ours(model, PROMPTS[:1], eos=-1)[0][5]
+
+
+def test_greedy_is_transformers_generate_token_for_token(model: GPT2LMHeadModel) -> None:
+    for eos in (383, common_token(model)):
+        ids, mask = pad_left(PROMPTS, EOS)
+        theirs = model.generate(
+            ids,
+            attention_mask=mask,
+            max_new_tokens=40,
+            do_sample=False,
+            eos_token_id=eos,
+            pad_token_id=eos,
+        )[:, ids.shape[1] :].tolist()
+        assert ours(model, PROMPTS, eos) == theirs
+
+
+def test_a_batch_is_one_by_one(model: GPT2LMHeadModel) -> None:
+    eos = common_token(model)
+    batch = ours(model, PROMPTS, eos)
+    for prompt, row in zip(PROMPTS, batch, strict=True):
+        alone = ours(model, [prompt], eos)[0]
+        assert row == alone + [eos] * (len(row) - len(alone))
+
+
+def test_with_the_cache_is_without(model: GPT2LMHeadModel) -> None:
+    for prompt in PROMPTS:
+        ids = torch.tensor([prompt])
+        for _ in range(40):
+            ids = torch.cat([ids, model(ids).logits[:, -1:].argmax(-1)], dim=1)
+        assert ours(model, [prompt], eos=-1)[0] == ids[0, len(prompt) :].tolist()
+
+
+def test_stops_when_all_rows_have_ended(model: GPT2LMHeadModel) -> None:
+    eos = common_token(model)
+    row = ours(model, PROMPTS[:1], eos, new=100)[0]
+    assert row.index(eos) == len(row) - 1 < 99
+    assert len(ours(model, PROMPTS, eos=-1, new=7)[0]) == 7
+
+
+def test_filters_are_those_of_transformers() -> None:
+    torch.manual_seed(0)
+    logits, seen = torch.randn(5, 50) * 3, torch.randint(0, 50, (5, 9))
+    for penalty, temperature, top_k, top_p in [
+        (1.3, 0.7, 10, 0.9),
+        (1.0, 1.5, 0, 0.5),
+        (2.0, 1.0, 1, 1.0),
+        (1.1, 0.2, 100, 0.01),
+    ]:
+        processors = LogitsProcessorList(
+            [RepetitionPenaltyLogitsProcessor(penalty), TemperatureLogitsWarper(temperature)]
+        )
+        if top_k:
+            processors.append(TopKLogitsWarper(top_k))
+        if top_p < 1:
+            processors.append(TopPLogitsWarper(top_p))
+        expected = processors(seen, logits.clone())
+        got = keep_likeliest(penalize(logits, seen, penalty) / temperature, top_k, top_p)
+        torch.testing.assert_close(got, expected)
+
+
+def test_sampling_follows_the_probabilities(model: GPT2LMHeadModel) -> None:
+    prompt = [5, 9, 200]
+    with torch.no_grad():
+        probabilities = (model(torch.tensor([prompt])).logits[0, -1] / 2.0).softmax(-1)
+    draws = torch.tensor(ours(model, [prompt] * 4000, new=1, temperature=2.0))[:, 0]
+    frequencies = torch.bincount(draws, minlength=384) / 4000
+    # 4,000 draws: a probability p is met within sqrt(p(1-p)/4000), five of which is p < 1e-6
+    assert ((frequencies - probabilities).abs() <= 5 * (probabilities / 4000).sqrt() + 1e-3).all()
+
+
+def test_a_seed_repeats_and_another_differs(model: GPT2LMHeadModel) -> None:
+    first = ours(model, PROMPTS, temperature=1.5, seed=1)
+    assert ours(model, PROMPTS, temperature=1.5, seed=1) == first
+    assert ours(model, PROMPTS, temperature=1.5, seed=2) != first
+
+
+def test_top_k_1_and_tiny_top_p_are_greedy(model: GPT2LMHeadModel) -> None:
+    greedy = ours(model, PROMPTS)
+    assert ours(model, PROMPTS, temperature=3.0, top_k=1) == greedy
+    assert ours(model, PROMPTS, temperature=3.0, top_p=1e-9) == greedy
