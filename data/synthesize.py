@@ -20,9 +20,9 @@ HANDWRITTEN = Path(__file__).parent / "synthesis" / "handwritten.csv"
 # Shares of the pretraining documents; of the characters, about 43, 23, 16 and 18 in a hundred.
 # Without a corpus, REAL_TEXT's is shared out to the others.
 INTERVIEWS = 0.29
-RETELLINGS = 0.26
-DRILLS = 0.17
-REAL_TEXT = 0.28
+RETELLINGS = 0.23
+DRILLS = 0.16
+REAL_TEXT = 0.32
 
 # Documents outside these lengths (characters) are drawn again.
 SHORTEST, LONGEST = 40, 1500
@@ -30,7 +30,7 @@ SHORTEST, LONGEST = 40, 1500
 FORBIDDEN = ("###", "질문:", "답변:", "다음 면접 질문과 답변을 읽고")
 
 # How often a short document is followed by another of its kind.
-_DOUBLED = {"interview": 0.2, "retelling": 0.5, "drill": 0.5}
+_DOUBLED = {"interview": 0.25, "retelling": 0.65, "drill": 0.65}
 _MORE = {"interview": forms.document, "retelling": retellings.document, "drill": drills.document}
 
 # Sample rows and pretraining text never share a stream of random numbers.

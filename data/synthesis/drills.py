@@ -29,7 +29,8 @@ def word(rng: random.Random, corpus: Corpus | None) -> str:
     if draw < 0.88:
         return makers[int(rng.random() * 3)](rng)
     return pick(
-        rng, words(pick(rng, ["city", "subject", "head_noun", "trait", "hobby", "license"]))
+        rng,
+        words(pick(rng, ["city", "subject", "nature", "head_noun", "trait", "hobby", "license"])),
     )
 
 
