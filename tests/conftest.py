@@ -4,6 +4,7 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network
 os.environ["TQDM_DISABLE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # tiny models: more threads only wait for each other
 
 import pytest
 import torch

@@ -14,6 +14,7 @@ from lora.device import pick_device
 from lora.inject import inject_lora
 from training.checkpoint import RunFolder
 from training.config import TrainConfig
+from training.curves import draw_curves
 from training.evaluate import evaluate
 from training.loop import Step, train
 from training.precision import pick_precision
@@ -64,6 +65,7 @@ def main() -> None:
             tqdm.write(f"  정답  {row['summary']}\n  모델  {summary}")
 
     train(model, examples, config, precision, on_step)
+    draw_curves(folder.log_path, folder.path / "curves.png")
     print(f"어댑터: {folder.path / 'best'}  다음: make quantize (python -m quant)")
 
 

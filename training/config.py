@@ -24,8 +24,9 @@ class TrainConfig:
     dropout: float = option(0.05, "LoRA 입력의 드롭아웃")
     targets: list[str] = option(list(DEFAULT_TARGETS), "LoRA를 붙일 층 이름의 끝부분")
 
-    # 1e-5, common for full fine-tuning, moves a LoRA nowhere: see the sweep in BENCHMARKS.md.
-    learning_rate: float = option(3e-3, "최고 학습률")
+    learning_rate: float | None = option(
+        None, "최고 학습률. 안 주면 베이스의 너비에 맞게 (내장 3e-3, gpt2 1e-3)"
+    )
     epochs: int = option(3, "데이터를 몇 번 볼지")
     max_steps: int | None = option(None, "이 스텝 수에서 끝냄 (시험용)")
     warmup_ratio: float = option(0.03, "전체 스텝 가운데 학습률을 올리는 데 쓰는 비율")
@@ -47,8 +48,10 @@ class TrainConfig:
         Raises:
             UserError: the first such option, with what it may be.
         """
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            self._refuse("learning_rate", "0보다 커야 합니다")
         positive = [
-            "rank", "alpha", "learning_rate", "epochs", "max_grad_norm", "micro_batch_size",
+            "rank", "alpha", "epochs", "max_grad_norm", "micro_batch_size",
             "gradient_accumulation_steps", "max_length",
         ]  # fmt: skip
         for name in positive:
@@ -67,6 +70,15 @@ class TrainConfig:
     def _refuse(self, name: str, rule: str) -> None:
         flag = name.replace("_", "-")
         raise UserError(f"--{flag} {getattr(self, name)}: {rule}. 명령의 값을 고치세요.")
+
+    def peak_learning_rate(self, width: int) -> float:
+        """The user's, or 3e-3 at the embedded base's width of 256, falling as 1 / width.
+
+        3e-3 is the best of a sweep on the embedded base (BENCHMARKS.md); the common 1e-5 of full
+        fine-tuning teaches a LoRA nothing. That Adam's best rate falls as 1 / width is muP's
+        result (https://arxiv.org/abs/2203.03466, table 3).
+        """
+        return self.learning_rate or 3e-3 * 256 / width
 
     @property
     def window(self) -> int:

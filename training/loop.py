@@ -51,7 +51,10 @@ def train(
     every = windows if config.eval_every == "epoch" else int(config.eval_every)
 
     optimizer = AdamW(
-        parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
+        parameters,
+        config.peak_learning_rate(model.config.hidden_size),
+        weight_decay=config.weight_decay,
+        fused=True,
     )
     warmup = math.ceil(config.warmup_ratio * total)
     scheduler = get_cosine_schedule_with_warmup(optimizer, warmup, total)

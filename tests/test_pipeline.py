@@ -1,0 +1,166 @@
+"""The three commands as a person types them, on a tiny random base: files, errors, exit codes."""
+
+import csv
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+
+from console import run
+from data.synthesize import interview_rows
+from tests.conftest import make_model
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def command(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base, a CSV, and what train, quantize (4 and 8 bits) leave under `out`."""
+    folder = tmp_path_factory.mktemp("runs")
+    rows = interview_rows(24, seed=7)
+    with (folder / "my.csv").open("w", encoding="cp949", errors="replace", newline="") as file:
+        writer = csv.DictWriter(file, ["question", "answer", "summary", "source"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(runs: Path, byte_tokenizer: PreTrainedTokenizerFast) -> Path:
+    base = runs / "tiny"
+    make_model(vocab_size=len(byte_tokenizer), n_positions=1024).save_pretrained(base)
+    byte_tokenizer.save_pretrained(base)
+    out = runs / "out"
+    result = command(
+        *("training", "--base", base, "--data", runs / "my.csv", "--output-dir", out),
+        *("--max-steps", 3, "--eval-every", 2, "--gradient-accumulation-steps", 4),
+        *("--eval-samples", 1, "--max-length", 512, "--precision", "fp32"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "CP949" in result.stdout and "자른 행" in result.stdout
+    for bits in (4, 8):
+        result = command("quant", "--output-dir", out, "--bits", bits)
+        assert result.returncode == 0, result.stderr
+        assert "MB" in result.stdout and "상대 오차" in result.stdout
+    return out
+
+
+def test_what_training_writes(trained: Path) -> None:
+    run = trained / "tiny-lora"
+    names = {path.name for path in run.iterdir()}
+    assert names == {"checkpoint-2", "checkpoint-3", "best", "metrics.jsonl", "curves.png"}
+    assert {path.name for path in (run / "best").iterdir()} >= {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "tokenizer.json",
+        "trainer_state.json",
+    }
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in records if "loss" in r] == [1, 2, 3]
+    assert [r["step"] for r in records if "rougeL" in r] == [2, 3]
+    assert not list(trained.rglob("*.bin")) and not list(trained.rglob("*.pt"))
+
+
+@pytest.mark.parametrize("name", ["tiny-merged", "tiny-bnb-4bit", "tiny-bnb-8bit"])
+def test_transformers_opens_what_quant_writes(trained: Path, name: str) -> None:
+    model = AutoModelForCausalLM.from_pretrained(trained / name, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(trained / name)
+    ids = tokenizer("질문", return_tensors="pt").input_ids
+    assert model(ids).logits.isfinite().all()
+
+
+def test_infer_picks_the_4_bit_model_and_prints_the_summary_alone(trained: Path) -> None:
+    result = command("infer", "--output-dir", trained, "--max-new-tokens", 20)
+    assert result.returncode == 0, result.stderr
+    assert "tiny-bnb-4bit" in result.stderr and "질문:" in result.stderr
+    assert "###" not in result.stdout and "질문:" not in result.stdout
+    assert "\ufffd" not in result.stdout
+
+
+@pytest.mark.parametrize("name", ["tiny-lora/best", "tiny-merged", "tiny-bnb-8bit", "../tiny"])
+def test_infer_opens_every_kind(trained: Path, name: str) -> None:
+    result = command("infer", "--model", trained / name, "--max-new-tokens", 3)
+    assert result.returncode == 0, result.stderr
+
+
+def test_csv_in_csv_out(trained: Path, runs: Path) -> None:
+    out = runs / "result.csv"
+    result = command(
+        *("infer", "--output-dir", trained, "--csv", runs / "my.csv", "--out", out),
+        *("--max-new-tokens", 4, "--batch-size", 16),
+    )
+    assert result.returncode == 0, result.stderr
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["row"] for row in rows] == [str(i + 1) for i in range(24)]
+    assert list(rows[0]) == ["row", "question", "answer", "summary"]
+    assert not list(runs.glob("*.partial"))
+
+
+def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        result = command(
+            *("training", "--base", runs / "tiny", "--data", runs / "my.csv", "--max-steps", 2),
+            *("--output-dir", tmp_path / name, "--gradient-accumulation-steps", 4),
+            *("--eval-samples", 1),
+        )
+        assert result.returncode == 0, result.stderr
+    first, second = (
+        (tmp_path / name / "tiny-lora/best/adapter_model.safetensors").read_bytes()
+        for name in ("a", "b")
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["training", "--data", "none.csv"], "파일이 없습니다"),
+        (["training", "--rank", "-1"], "--rank -1"),
+        (["training", "--bogus"], "--bogus"),
+        (["training", "--base", "no/such-base"], "no/such-base"),
+        (["quant", "--bits", "3"], "--bits 3"),
+        (["quant", "--output-dir", "{tmp}"], "make train"),
+        (["quant", "--adapter", "{tmp}"], "make train"),
+        (["infer", "--output-dir", "{tmp}"], "make train"),
+        (["infer", "--question", "왜?"], "--answer"),
+        (["infer", "--model", "no-such-folder"], "no-such-folder"),
+        (["data", "check", "--data", "{tmp}"], "파일이 없습니다"),
+        (["data"], "synthesize"),
+    ],
+)
+def test_bad_input_is_one_korean_line_and_exit_code_2(
+    tmp_path: Path,
+    words: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", [word.format(tmp=tmp_path) for word in words])
+    with pytest.raises(SystemExit) as stop:
+        run(importlib.import_module(f"{words[0]}.__main__").main)
+    error = capfd.readouterr().err
+    assert stop.value.code == 2
+    assert error.startswith("오류: ") and error.count("\n") == 1 and says in error, error
+
+
+def test_the_exit_code_reaches_the_shell() -> None:
+    result = command("training", "--data", "none.csv")
+    assert result.returncode == 2 and result.stderr.startswith("오류: none.csv"), result.stderr

@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from console import UserError, parse_options
+from lora.device import pick_device
+from training.config import TrainConfig
+from training.precision import cpu_has_bf16, pick_precision
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    config = TrainConfig()
+    assert config.micro_batch_size == 1 and config.window == 32
+    assert (config.rank, config.alpha, config.dropout) == (16, 32.0, 0.05)
+    assert config.lora.targets == ("attn.c_attn", "attn.c_proj")
+    assert (config.epochs, config.seed, config.max_length) == (3, 42, 1024)
+    assert config.max_grad_norm == 1.0 and config.eval_every == "epoch"
+
+
+def test_the_default_rate_falls_as_one_over_width() -> None:
+    assert TrainConfig().peak_learning_rate(256) == pytest.approx(3e-3)
+    assert TrainConfig().peak_learning_rate(768) == pytest.approx(1e-3)
+    assert TrainConfig(learning_rate=5e-4).peak_learning_rate(768) == 5e-4
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--rank", "-1"],
+        ["--learning-rate", "0"],
+        ["--learning-rate", "nan"],
+        ["--dropout", "1"],
+        ["--eval-every", "week"],
+        ["--eval-every", "0"],
+        ["--max-steps", "0"],
+        ["--micro-batch-size", "0"],
+    ],
+)
+def test_values_that_cannot_train_are_refused(argv: list[str]) -> None:
+    with pytest.raises(UserError, match=argv[0]):
+        parse_options(TrainConfig, "x", "", argv)
+
+
+def test_auto_precision_is_what_the_device_does_best() -> None:
+    cpu = "bf16" if cpu_has_bf16() else "fp32"
+    for device, expected in {"cuda": "fp16", "mps": "fp32", "cpu": cpu}.items():
+        assert pick_precision("auto", torch.device(device)).name == expected
+    with pytest.raises(UserError, match="fp8"):
+        pick_precision("fp8", torch.device("cpu"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    assert pick_device("cpu").type == "cpu"
+    with pytest.raises(UserError, match="cuda"):
+        pick_device("cuda")
+    with pytest.raises(UserError, match="tpu"):
+        pick_device("tpu")
