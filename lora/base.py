@@ -45,10 +45,11 @@ def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Ba
         UserError: the named base is neither here nor to be had.
     """
     chosen = find_base(name)
-    folder = REPOSITORY / chosen
-    source = str(folder) if folder.is_dir() else chosen
+    # A cached model is opened as the folder it is: by its name transformers would ask the hub for
+    # news, and retry for 48 s where there is no network.
+    source = str(local_folder(chosen) or cached_folder(chosen) or chosen)
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as error:
         raise UserError(
@@ -67,11 +68,9 @@ def find_base(name: str | None) -> str:
         UserError: the user named a base that is not here, and the hub cannot give it.
     """
     wanted = name or DEFAULT_BASE
-    if Path(wanted).is_dir() or (REPOSITORY / wanted).is_dir():
-        return wanted
-    if (REPOSITORY / EMBEDDED.parent / wanted / "config.json").is_file():
-        return str(EMBEDDED.parent / wanted)  # "ko-gpt2-mini" without its folder
-    if is_cached(wanted):
+    if wanted == EMBEDDED.name:
+        return str(EMBEDDED)
+    if local_folder(wanted) or cached_folder(wanted):
         return wanted
     answer = ask_hub(wanted)
     if answer == "found":
@@ -95,13 +94,20 @@ def find_base(name: str | None) -> str:
     return str(EMBEDDED)
 
 
-def is_cached(name: str) -> bool:
-    """Whether the hub's local cache holds the model's weights, so that no network is needed."""
+def local_folder(name: str) -> Path | None:
+    """The folder of that name, from here or from the repository's root, if there is one."""
+    return next((path for path in (Path(name), REPOSITORY / name) if path.is_dir()), None)
+
+
+def cached_folder(name: str) -> Path | None:
+    """The model's folder in the hub's local cache, if it holds all that is needed."""
+    wanted = ("config.json", "model.safetensors", "tokenizer.json")
     try:
-        files = [try_to_load_from_cache(name, f) for f in ("config.json", "model.safetensors")]
+        files = [try_to_load_from_cache(name, file) for file in wanted]
     except HFValidationError:
-        return False
-    return all(isinstance(file, str) for file in files)
+        return None
+    folders = [Path(file).parent for file in files if isinstance(file, str)]
+    return folders[0] if len(folders) == len(wanted) else None
 
 
 def ask_hub(name: str) -> str:

@@ -1,18 +1,24 @@
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from huggingface_hub.errors import RepositoryNotFoundError
+from transformers import PreTrainedTokenizerFast
 
 from console import UserError
 from lora import base
 from lora.base import EMBEDDED, ask_hub, find_base, load_base, short_name
+from tests.conftest import make_model
 
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "ask_hub", lambda _name: "unreachable")
-    monkeypatch.setattr(base, "is_cached", lambda _name: False)
+    monkeypatch.setattr(base, "cached_folder", lambda _name: None)
 
 
 @pytest.mark.usefixtures("offline")
@@ -34,13 +40,36 @@ def test_a_named_base_is_never_replaced(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_cache_before_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "is_cached", lambda _name: True)
+    monkeypatch.setattr(base, "cached_folder", lambda _name: Path("somewhere"))
     monkeypatch.setattr(base, "ask_hub", lambda _name: pytest.fail("asked the hub"))
     assert find_base(None) == "gpt2"
 
 
+def test_a_cached_base_is_opened_without_the_hub(
+    tmp_path: Path, byte_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """The cache's real layout, and a hub that would have to be found at an address of nowhere."""
+    repository = tmp_path / "models--gpt2"
+    snapshot = repository / "snapshots" / "abc"
+    make_model(vocab_size=len(byte_tokenizer)).save_pretrained(snapshot)
+    byte_tokenizer.save_pretrained(snapshot)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc")
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_CACHE": str(tmp_path),
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+    }
+    script = "from lora.base import load_base; print(load_base().name, load_base('gpt2').context)"
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=base.REPOSITORY, env=environment,
+        capture_output=True, text=True, timeout=40,
+    )  # fmt: skip
+    assert result.stdout == "gpt2 256\n", result.stderr
+
+
 def test_hub_when_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "is_cached", lambda _name: False)
+    monkeypatch.setattr(base, "cached_folder", lambda _name: None)
     monkeypatch.setattr(base, "ask_hub", lambda _name: "found")
     assert find_base(None) == "gpt2"
     monkeypatch.setattr(base, "ask_hub", lambda _name: "missing")
