@@ -46,7 +46,7 @@ class PretrainConfig:
     )
     output: Path = option(EMBEDDED, "완성된 베이스를 쓸 폴더")
     work: Path = option(Path("checkpoints/pretrain"), "중간 체크포인트와 기록의 폴더")
-    tokens: int = option(12_000_000, "학습할 토큰 수")
+    tokens: int = option(15_000_000, "학습할 토큰 수")
     vocab_size: int = option(4_096, "어휘 크기")
     tokenizer_documents: int = option(40_000, "토크나이저를 학습할 문서 수")
     layers: int = option(6, "층 수")
