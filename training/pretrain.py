@@ -227,6 +227,10 @@ def restore(
         }
     for _ in range(state["step"]):
         scheduler.step()
+    # What the log has of steps behind the checkpoint is about to be done again.
+    log = work / "log.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if json.loads(line)["step"] <= state["step"]))
     print(f"{state['step']}스텝에서 이어서 학습합니다.")
     return state["step"], state["seconds"]
 
