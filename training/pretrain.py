@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import AdamW
+from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 from transformers import (
     GPT2Config,
@@ -172,7 +173,7 @@ def pretrain(
         record |= {"skipped": skipped, "seconds": round(time.monotonic() - started, 1)}
         if step % config.save_every == 0 or step == total:
             record["validation_loss"] = validation_loss(model, validation, precision)
-            save(model, optimizer, config, step, record["seconds"])
+            save(model, optimizer, scheduler, config.work, step, record["seconds"])
             print(json.dumps(record), flush=True)
         with (config.work / "log.jsonl").open("a") as log:
             log.write(json.dumps(record) + "\n")
@@ -192,24 +193,29 @@ def validation_loss(
 
 
 def save(
-    model: GPT2LMHeadModel, optimizer: AdamW, config: PretrainConfig, step: int, seconds: float
+    model: GPT2LMHeadModel,
+    optimizer: AdamW,
+    scheduler: LRScheduler,
+    work: Path,
+    step: int,
+    seconds: float,
 ) -> None:
     """Write weights, AdamW's moments and the position: all that going on needs."""
     moments: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state[parameter].items():
             moments[f"{name}/{key}"] = value.detach().cpu()
-    with atomic_directory(config.work / "last") as draft:
+    with atomic_directory(work / "last") as draft:
         model.save_pretrained(draft)
         save_file(moments, draft / "optimizer.safetensors")
-        state = {"step": step, "seconds": seconds, "config": asdict(config)}
-        (draft / "state.json").write_text(json.dumps(state, default=str, indent=2))
+        state = {"step": step, "seconds": seconds, "scheduler": scheduler.state_dict()}
+        (draft / "state.json").write_text(json.dumps(state, indent=2))
 
 
 def restore(
     model: GPT2LMHeadModel,
     optimizer: AdamW,
-    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    scheduler: LRScheduler,
     work: Path,
 ) -> tuple[int, float]:
     """Load what `save` wrote, if anything: (steps done, seconds spent)."""
@@ -225,8 +231,9 @@ def restore(
             key: moments[f"{name}/{key}"].to(parameter.device if key != "step" else "cpu")
             for key in ("step", "exp_avg", "exp_avg_sq")
         }
-    for _ in range(state["step"]):
-        scheduler.step()
+    scheduler.load_state_dict(state["scheduler"])
+    for group, lr in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+        group["lr"] = lr
     # What the log has of steps behind the checkpoint is about to be done again.
     log = work / "log.jsonl"
     lines = log.read_text().splitlines(keepends=True)
