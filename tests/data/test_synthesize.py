@@ -1,5 +1,6 @@
 """The synthetic data: particles, reproducibility, honest summaries, clean pretraining text."""
 
+import csv
 import gzip
 import itertools
 import re
@@ -22,6 +23,8 @@ from data.synthesize import (
 )
 
 DEFAULT_ROWS, DEFAULT_SEED = 3200, 0
+HELD_OUT = Path(__file__).parent / "handwritten_eval.csv"
+SHIPPED = Path(__file__).parent.parent.parent / "data" / "sample_interview.csv"
 Row = dict[str, str]
 
 
@@ -96,6 +99,22 @@ def test_rows_are_reproducible(tmp_path: Path, rows: list[Row]) -> None:
     assert content == (tmp_path / "b.csv").read_bytes()
     assert content.startswith(b"question,answer,summary,source\n")
     assert b"\r" not in content
+
+
+def test_the_shipped_file_is_what_the_command_writes(tmp_path: Path) -> None:
+    write_sample_csv(tmp_path / "again.csv", DEFAULT_ROWS, DEFAULT_SEED)
+    assert (tmp_path / "again.csv").read_bytes() == SHIPPED.read_bytes()
+
+
+def test_the_rows_kept_for_evaluation_are_in_neither(
+    rows: list[Row], documents: list[tuple[str, str]]
+) -> None:
+    with HELD_OUT.open(encoding="utf-8", newline="") as file:
+        held_out = list(csv.DictReader(file))
+    assert len(held_out) == 40
+    known = "\n".join([*(text for _, text in documents), *(" ".join(row.values()) for row in rows)])
+    for row in held_out:
+        assert row["answer"] not in known and row["summary"] not in known
 
 
 def test_count_and_variety(rows: list[Row], template_rows: list[Row]) -> None:
