@@ -47,7 +47,10 @@ def parse_options(
         UserError: an unknown option or a value of the wrong type.
     """
     parser = _Parser(config_class, prog=prog, description=description)  # type: ignore[arg-type]
-    return config_class(**vars(parser.parse_args(argv)))
+    parser.add_argument("--debug", action="store_true", help="오류의 자세한 기록을 보임")
+    values = vars(parser.parse_args(argv))
+    del values["debug"]  # `run` has seen it
+    return config_class(**values)
 
 
 def run(main: Callable[[], None]) -> NoReturn:
@@ -65,6 +68,11 @@ def run(main: Callable[[], None]) -> NoReturn:
         if debug:
             raise
         sys.exit(fail(error))
+    except RuntimeError as error:
+        if debug or type(error).__name__ != "OutOfMemoryError":
+            raise
+        advice = "--max-length나 배치 크기를 줄이거나, 더 작은 모델이나 --device cpu를 쓰세요."
+        sys.exit(fail(UserError(f"GPU 메모리가 모자랍니다. {advice}")))
     except KeyboardInterrupt:
         sys.exit("\n중단했습니다.")
     sys.exit(0)

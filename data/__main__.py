@@ -17,6 +17,10 @@ class SynthesizeOptions:
     seed: int = option(0, "난수 시드")
     out: Path = option(SAMPLE_CSV, "쓸 파일")
 
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise UserError(f"--rows {self.rows}: 1 이상이어야 합니다. 값을 바꿔 다시 실행하세요.")
+
 
 @dataclass
 class CheckOptions:

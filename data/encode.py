@@ -115,7 +115,7 @@ def describe_lengths(examples: Sequence[Example]) -> str:
     truncated = sum(example.truncated for example in examples)
     return (
         f"길이: 중앙값 {p50}, 95% {p95}, 최대 {max(lengths)}토큰 (글자당 {density:.2f}토큰), "
-        f"답변 뒤를 자른 행 {truncated:,}/{len(examples):,}개"
+        f"답변 끝을 자른 행 {truncated:,}/{len(examples):,}개"
     )
 
 

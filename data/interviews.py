@@ -90,9 +90,7 @@ def clean_text(value: object) -> str:
 def detect_encoding(path: Path) -> str:
     """The first of `ENCODINGS` that decodes every byte of the file, strictly."""
     if not path.is_file():
-        raise UserError(
-            f"{path}: 파일이 없습니다. 경로를 확인하거나 --data 없이 실행해 예제 데이터를 쓰세요."
-        )
+        raise UserError(f"{path}: 파일이 없습니다. 경로와 이름을 확인하세요.")
     raw = path.read_bytes()
     if not raw.removeprefix(codecs.BOM_UTF8).strip():
         raise UserError(f"{path}: 빈 파일입니다. 첫 줄에 {','.join(COLUMNS)} 열 이름을 넣으세요.")
@@ -111,19 +109,30 @@ def detect_encoding(path: Path) -> str:
     )
 
 
-def _read_csv(path: Path, encoding: str) -> Dataset:
+def _read_header(path: Path, encoding: str) -> tuple[list[str], int, bool]:
+    """Column names, the number of lines up to the last of them, and whether anything follows.
+
+    A column without a name, as pandas writes its index, gets one that nobody asks for.
+    """
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file)
-        header = next(reader)
-        if next(reader, None) is None:  # datasets would call a header alone an error of its own
-            return Dataset.from_dict({name: [] for name in header})
-    if len(set(header)) < len(header):
-        raise UserError(
-            f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). 하나를 지우세요."
-        )
+        header = next(row for row in reader if any(cell.strip() for cell in row))
+        lines = reader.line_num
+        names = [name if name.strip() else f"({i + 1}번째 열)" for i, name in enumerate(header)]
+        if len(set(names)) < len(names):
+            raise UserError(
+                f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(names)}). 하나를 지우세요."
+            )
+        return names, lines, any(any(row) for row in reader)
+
+
+def _read_csv(path: Path, encoding: str) -> Dataset:
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)  # what it would log is in our error's line
     try:
+        header, lines, rows = _read_header(path, encoding)
+        if not rows:  # datasets would call a header alone an error of its own
+            return Dataset.from_dict({name: [] for name in header})
         # datasets keeps an Arrow copy of each file it reads. Ours lives in memory, so that an
         # edited file is read anew and nothing is left in the user's home.
         with tempfile.TemporaryDirectory() as cache:
@@ -134,6 +143,9 @@ def _read_csv(path: Path, encoding: str) -> Dataset:
                 encoding=encoding,
                 # Everything is text: "007" is not 7, and "NA" and "null" are words.
                 features=Features({name: Value("string") for name in header}),
+                names=header,
+                header=None,
+                skiprows=lines,
                 keep_default_na=False,
                 index_col=False,  # a row that is too long is an error, not an index
             )

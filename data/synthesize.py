@@ -122,10 +122,15 @@ def _handwritten_rows() -> list[dict[str, str]]:
 
 
 def write_sample_csv(path: Path, count: int, seed: int) -> None:
-    """Write `interview_rows` as CSV: UTF-8, no BOM, \\n line ends, always the same bytes."""
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    """Write `interview_rows` as CSV: UTF-8, no BOM, \\n line ends, always the same bytes.
+
+    A file that is there is replaced when all rows are written.
+    """
+    draft = path.with_name(path.name + ".draft")
+    with open(draft, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(
             file, ["question", "answer", "summary", "source"], lineterminator="\n"
         )
         writer.writeheader()
         writer.writerows(interview_rows(count, seed))
+    draft.replace(path)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from console import UserError, option, parse_options, run
 from data.interviews import read_interviews
 from infer.generate import Sampling
-from infer.load import find_model, load_model
+from infer.load import find_model, load_model, newer_adapter
 from infer.summarize import MAX_NEW_TOKENS, Summarizer
 from lora.device import pick_device
 
@@ -31,7 +31,7 @@ class InferOptions:
     answer: str | None = option(None, "지원자의 답변")
     csv: Path | None = option(None, "question, answer 열이 있는 CSV: 모든 행을 요약")
     out: Path | None = option(None, "--csv의 결과를 쓸 CSV. 안 주면 이름 뒤에 -summary를 붙임")
-    model: Path | None = option(None, "모델 폴더나 베이스 이름. 안 주면 가장 새로운 4비트 모델")
+    model: str | None = option(None, "모델 폴더나 베이스 이름. 안 주면 가장 새로운 4비트 모델")
     output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
     max_new_tokens: int = option(MAX_NEW_TOKENS, "요약의 최대 토큰 수")
     temperature: float = option(0.0, "0이면 늘 가장 그럴듯한 토큰, 크면 다양하게")
@@ -50,6 +50,8 @@ class InferOptions:
         """
         if (self.question is None) != (self.answer is None):
             raise UserError("--question과 --answer는 함께 주세요.")
+        if self.question is not None and not (self.question.strip() and str(self.answer).strip()):
+            raise UserError("--question이나 --answer가 비어 있습니다. 내용을 적으세요.")
         if self.csv is not None and self.question is not None:
             raise UserError("--csv와 --question은 함께 쓸 수 없습니다. 하나만 주세요.")
         positive = ("max_new_tokens", "batch_size", "top_p", "repetition_penalty")
@@ -69,38 +71,46 @@ class InferOptions:
 def main() -> None:
     options = parse_options(InferOptions, "python -m infer", "면접 질문과 답변을 요약합니다.")
     device = pick_device(options.device)
-    path = options.model or find_model(options.output_dir)
+    path = options.model or find_newest(options.output_dir)
     model, tokenizer = load_model(path, device)
     # What is not the summary goes to stderr: `make infer > summary.txt` holds the summary alone.
-    print(f"모델: {path} ({device.type})", file=sys.stderr)
+    print(f"모델: {path} ({model.device.type})", file=sys.stderr)
     summarizer = Summarizer(model, tokenizer, options.max_new_tokens, options.sampling)
-    if options.max_new_tokens >= summarizer.context:
-        raise UserError(
-            f"--max-new-tokens {options.max_new_tokens}: 모델의 문맥 {summarizer.context}토큰에 "
-            "프롬프트가 들어갈 자리가 없습니다. 더 작은 값을 주세요."
-        )
     if options.csv is not None:
         out = options.out or options.csv.with_name(f"{options.csv.stem}-summary.csv")
         summarize_csv(summarizer, options.csv, out, options.batch_size)
         return
     question = options.question or EXAMPLE_QUESTION
     answer = options.answer or EXAMPLE_ANSWER
+    if not summarizer.fits({"question": question}):
+        raise UserError(
+            f"질문과 요약이 모델의 문맥 {summarizer.context}토큰에 들어가지 않습니다. "
+            "--question이나 --max-new-tokens를 줄이세요."
+        )
     print(f"질문: {question}\n답변: {answer}\n요약: ", end="", file=sys.stderr, flush=True)
-    try:
-        for piece in summarizer.stream(question, answer):
-            print(piece, end="", flush=True)
-    except ValueError as error:
-        raise UserError("질문이 모델의 문맥보다 깁니다. --question을 줄이세요.") from error
+    for piece in summarizer.stream(question, answer):
+        print(piece, end="", flush=True)
     print()
+
+
+def find_newest(checkpoints: Path) -> str:
+    """`find_model`, and a line where an adapter has been trained since."""
+    model = find_model(checkpoints)
+    if (model / "config.json").exists() and (adapter := newer_adapter(model, checkpoints)):
+        print(
+            f"알림: {adapter}가 {model}보다 새롭습니다. make quantize를 실행하면 그것을 씁니다.",
+            file=sys.stderr,
+        )
+    return str(model)
 
 
 def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size: int) -> None:
     """Write `row, question, answer, summary` for each usable row of `source`, in its order.
 
-    Rows go to `<target>.partial` as they are done, so an interrupted run loses nothing.
+    Rows go to `<target>.partial` as they are done; `target` appears when all are.
 
     Raises:
-        UserError: `source` is no usable CSV, or `target` is `source`.
+        UserError: `source` is no usable CSV, a question is too long, or `target` is `source`.
     """
     if source.resolve() == target.resolve():
         raise UserError(f"{target}: 입력 파일에 덮어쓸 수 없습니다. --out에 다른 이름을 주세요.")
@@ -108,6 +118,12 @@ def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size
     print(interviews.describe(), file=sys.stderr)
     partial = target.with_name(target.name + ".partial")
     rows = interviews.rows
+    for row in rows:
+        if not summarizer.fits(row):
+            raise UserError(
+                f"{source}: {row['row']}번째 행의 질문과 요약이 모델의 문맥 {summarizer.context}"
+                "토큰에 들어가지 않습니다. 그 질문이나 --max-new-tokens를 줄이세요."
+            )
     # With a BOM: Excel takes a file without one for CP949.
     with partial.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
@@ -115,13 +131,7 @@ def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size
         with tqdm(total=len(rows), desc="요약", unit="행") as progress:
             for start in range(0, len(rows), batch_size):
                 batch = rows[start : start + batch_size]
-                try:
-                    summaries = summarizer.summarize(batch["question"], batch["answer"])
-                except ValueError as error:
-                    raise UserError(
-                        f"{source}: {batch['row'][0]}~{batch['row'][-1]}번째 행에 "
-                        "모델의 문맥보다 긴 질문이 있습니다. 그 질문을 줄이세요."
-                    ) from error
+                summaries = summarizer.summarize(batch["question"], batch["answer"])
                 writer.writerows(
                     zip(batch["row"], batch["question"], batch["answer"], summaries, strict=True)
                 )

@@ -47,7 +47,8 @@ def generate(
     generator = torch.Generator(device=input_ids.device).manual_seed(sampling.seed)
     cache = DynamicCache()
     logits = prefill(model, input_ids, attention_mask, cache)
-    seen = input_ids
+    # What repetition_penalty looks at: a row's own tokens, with padding covered by its last one.
+    seen = torch.where(attention_mask.bool(), input_ids, input_ids[:, -1:])
     finished = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
     for step in range(max_new_tokens):
         token = choose(logits, seen, sampling, generator)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -13,15 +14,15 @@ from transformers import (
 
 from console import UserError
 from lora.adapter import CONFIG as ADAPTER_CONFIG
-from lora.adapter import load_adapter, read_adapter_config
-from lora.base import load_base
+from lora.adapter import base_of, load_adapter
+from lora.base import load_base, with_padding
 
 # In order of preference: what a run of train and quantize leaves under checkpoints/.
-KINDS = ("*-bnb-4bit/config.json", "*-merged/config.json", f"*-lora/best/{ADAPTER_CONFIG}")
+KINDS = ("*-bnb-?bit/config.json", "*-merged/config.json", f"*-lora/best/{ADAPTER_CONFIG}")
 
 
 def find_model(checkpoints: Path) -> Path:
-    """The newest 4-bit model, else the newest merged one, else the newest best adapter.
+    """The newest quantised model, else the newest merged one, else the newest best adapter.
 
     Raises:
         UserError: there is none.
@@ -29,14 +30,28 @@ def find_model(checkpoints: Path) -> Path:
     for pattern in KINDS:
         found = list(checkpoints.glob(pattern))
         if found:
-            return max(found, key=lambda path: path.stat().st_mtime).parent
+            return newest(found).parent
     raise UserError(
         f"{checkpoints}: 쓸 모델이 없습니다. 먼저 make train, 그다음 make quantize를 실행하세요 "
         "(python -m training, python -m quant)."
     )
 
 
-def load_model(name: Path, device: torch.device) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def newer_adapter(model: Path, checkpoints: Path) -> Path | None:
+    """An adapter that was trained after `model` was made, if there is one: quantise it first?"""
+    found = list(checkpoints.glob(KINDS[-1]))
+    latest = newest(found) if found else None
+    if latest and latest.stat().st_mtime > (model / "config.json").stat().st_mtime:
+        return latest.parent
+    return None
+
+
+def newest(files: list[Path]) -> Path:
+    """The file that was written last."""
+    return max(files, key=lambda path: path.stat().st_mtime)
+
+
+def load_model(name: str, device: torch.device) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Open a folder that a run wrote, or a base by its name: a model in eval mode, its tokenizer.
 
     Half precision on CUDA, fp32 elsewhere.
@@ -45,25 +60,26 @@ def load_model(name: Path, device: torch.device) -> tuple[PreTrainedModel, PreTr
         UserError: neither a model's folder nor a base that can be had.
     """
     dtype = torch.float16 if device.type == "cuda" else torch.float32
-    if (name / ADAPTER_CONFIG).is_file():
-        base = load_base(read_adapter_config(name).base, dtype)
-        load_adapter(base.model, name)
+    folder = Path(name)
+    if (folder / ADAPTER_CONFIG).is_file():
+        base = load_base(base_of(folder), dtype)
+        load_adapter(base.model, folder)
         return base.model.to(device).eval(), base.tokenizer  # type: ignore[arg-type]
-    if not (name / "config.json").is_file():
-        base = load_base(str(name), dtype)
+    if not (folder / "config.json").is_file():
+        base = load_base(name, dtype)
         return base.model.to(device), base.tokenizer  # type: ignore[arg-type]
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        if hasattr(AutoConfig.from_pretrained(name), "quantization_config"):
+        tokenizer = with_padding(AutoTokenizer.from_pretrained(folder))
+        if hasattr(AutoConfig.from_pretrained(folder), "quantization_config"):
             # bitsandbytes takes a second to import: only those who need it pay.
             from quant.store import load_quantized
 
-            if device.type == "mps":  # bitsandbytes has no kernels for Apple's GPU
+            if device.type == "mps":  # bitsandbytes on Apple's GPU is untried here
                 device = torch.device("cpu")
 
-            return load_quantized(name, device), tokenizer
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
-    except (OSError, ValueError, KeyError) as error:
+            return load_quantized(folder, device), tokenizer
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(
             f"{name}: 모델을 열 수 없습니다 ({str(error).splitlines()[0]}). "
             "make quantize로 다시 만들거나 --model로 다른 폴더를 고르세요."

@@ -44,7 +44,7 @@ class Summarizer:
                 shown = text
 
     def summarize(self, questions: Sequence[str], answers: Sequence[str]) -> list[str]:
-        """Summaries of a batch, each what the same row gives alone.
+        """Summaries of a batch; decoded greedily, each is what the same row gives alone.
 
         Raises:
             ValueError: a question leaves no room inside the model's context.
@@ -52,6 +52,14 @@ class Summarizer:
         prompts = [self._prompt(q, a) for q, a in zip(questions, answers, strict=True)]
         tokens = torch.stack(list(self._generate(prompts)), dim=1)  # (B, new tokens)
         return [self._text(row) for row in tokens.tolist()]
+
+    def fits(self, row: dict[str, str]) -> bool:
+        """Whether the row's question leaves room inside the context, if need be with no answer."""
+        try:
+            self._prompt(row["question"], "")
+        except ValueError:
+            return False
+        return True
 
     def _prompt(self, question: str, answer: str) -> list[int]:
         room = self.context - self.max_new_tokens  # the answer gives way, so that all of it fits

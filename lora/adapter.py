@@ -39,7 +39,7 @@ class AdapterInfo:
     """What `adapter_config.json` says: the LoRA's shape and the base it was trained on."""
 
     lora: LoraConfig
-    base: str
+    base: str  # empty where PEFT did not know it
 
 
 def find_adapter(checkpoints: Path) -> Path:
@@ -105,15 +105,30 @@ def read_adapter_config(directory: Path) -> AdapterInfo:
             dropout=settings["lora_dropout"],
             targets=tuple(sorted(targets)),
         )
-        return AdapterInfo(lora, settings["base_model_name_or_path"])
+        return AdapterInfo(lora, settings["base_model_name_or_path"] or "")
     except FileNotFoundError as error:
         raise UserError(
             f"{directory}: 어댑터가 아닙니다 ({CONFIG}이 없음). 먼저 make train을 실행하세요."
         ) from error
     except (ValueError, KeyError, AttributeError) as error:
         raise UserError(
-            f"{path}: 읽을 수 없습니다 ({error}). 다른 체크포인트를 --adapter로 고르세요."
+            f"{path}: 읽을 수 없습니다 ({error}). 다른 어댑터 폴더를 고르세요."
         ) from error
+
+
+def base_of(directory: Path) -> str:
+    """The name of the base that the adapter in `directory` was trained on.
+
+    Raises:
+        UserError: no readable adapter, or it names no base.
+    """
+    base = read_adapter_config(directory).base
+    if not base:
+        raise UserError(
+            f"{directory / CONFIG}: base_model_name_or_path가 비어 있습니다. "
+            "베이스의 이름을 적으세요."
+        )
+    return base
 
 
 def load_adapter(model: nn.Module, directory: Path) -> AdapterInfo:
@@ -128,7 +143,7 @@ def load_adapter(model: nn.Module, directory: Path) -> AdapterInfo:
         weights = load_file(path)
     except (FileNotFoundError, SafetensorError) as error:
         raise UserError(
-            f"{path}: 읽을 수 없습니다 ({error}). 다른 체크포인트를 --adapter로 고르세요."
+            f"{path}: 읽을 수 없습니다 ({error}). 다른 어댑터 폴더를 고르세요."
         ) from error
     inject_lora(model, info.lora)
     expected = {}

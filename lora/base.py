@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+from huggingface_hub.utils import enable_progress_bars
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -51,14 +53,19 @@ def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Ba
     try:
         model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(
             f"베이스 모델 {chosen}을(를) 열 수 없습니다 ({str(error).splitlines()[0]}). "
             "safetensors 형식의 GPT-2 계열 모델인지 확인하세요."
         ) from error
+    return Base(model.eval(), with_padding(tokenizer), chosen)
+
+
+def with_padding(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Give the tokenizer a padding token where it has none, as GPT-2's has not: EOS."""
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return Base(model.eval(), tokenizer, chosen)
+    return tokenizer
 
 
 def find_base(name: str | None) -> str:
@@ -69,11 +76,13 @@ def find_base(name: str | None) -> str:
     """
     wanted = name or DEFAULT_BASE
     if wanted == EMBEDDED.name:
-        return str(EMBEDDED)
+        return EMBEDDED.as_posix()
     if local_folder(wanted) or cached_folder(wanted):
         return wanted
     answer = ask_hub(wanted)
     if answer == "found":
+        print(f"모델 허브에서 {wanted}을(를) 내려받습니다.")
+        enable_progress_bars()
         return wanted
     if name is not None:
         reason = (
@@ -81,7 +90,7 @@ def find_base(name: str | None) -> str:
         )
         raise UserError(
             f"베이스 모델 {name}: 이 컴퓨터에 없고 {reason}. 이름을 확인하거나, 내려받은 폴더를 "
-            f"BASE=폴더로 주거나, 내장 모델을 BASE={EMBEDDED.name}(으)로 쓰세요."
+            f"그 경로로 주거나, 내장 모델 {EMBEDDED.name}을(를) 쓰세요."
         )
     print(
         box(
@@ -91,7 +100,7 @@ def find_base(name: str | None) -> str:
             f"{DEFAULT_BASE}를 내려받아 학습합니다.",
         )
     )
-    return str(EMBEDDED)
+    return EMBEDDED.as_posix()  # an adapter made on Windows names its base for all
 
 
 def local_folder(name: str) -> Path | None:

@@ -20,16 +20,16 @@ def atomic_directory(target: Path) -> Iterator[Path]:
     previous = draft.with_name(draft.name + ".previous")
     try:
         yield draft
-        for path in draft.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+        for path in draft.rglob("*"):
+            if path.is_file():
+                with path.open("rb+") as file:  # Windows flushes only what it may write
+                    os.fsync(file.fileno())
         if target.exists():
             target.rename(previous)
         draft.rename(target)
     except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
         if previous.exists() and not target.exists():
             previous.rename(target)
         raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(previous, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)

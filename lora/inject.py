@@ -42,8 +42,8 @@ def inject_lora(model: nn.Module, config: LoraConfig) -> Injection:
     """Wrap every target layer of `model` in a `LoRALinear`, in place, and freeze all else.
 
     Raises:
-        UserError: the model has LoRA layers already, a target matches no layer, or a target
-            matches something that is not linear. The model is then as it was.
+        UserError: the model has LoRA layers already, or a target matches no layer or one that LoRA
+            cannot wrap. The model is then as it was.
     """
     if lora_layers(model):
         raise UserError(
@@ -65,37 +65,36 @@ def inject_lora(model: nn.Module, config: LoraConfig) -> Injection:
 
 def _find_targets(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
     """Names of the modules that end in one of `targets`, as whole dotted parts."""
-    modules = dict(model.named_modules())
+    allowed = _linear_names(model)
+    suffixes = sorted({".".join(name.split(".")[-2:]) for name in allowed})
     found: list[str] = []
     for target in targets:
-        matches = [name for name in modules if f".{name}".endswith(f".{target}")]
-        if not matches:
+        matches = [n for n, _ in model.named_modules() if f".{n}".endswith(f".{target}")]
+        if not matches or not set(matches) <= set(allowed):
             raise UserError(
-                f"LoRA 대상 '{target}'과(와) 이름이 맞는 층이 없습니다. "
-                f"--targets에 이 중에서 고르세요: {', '.join(_linear_suffixes(model))}"
+                f"LoRA 대상 '{target}'에 맞는 선형층이 없습니다. "
+                f"--targets에 이 중에서 고르세요: {', '.join(suffixes)}"
             )
-        for name in matches:
-            try:
-                linear_shape(modules[name])
-            except TypeError as error:
-                raise UserError(
-                    f"LoRA 대상 '{target}'이(가) 가리키는 {name}은(는) 선형층이 아닙니다. "
-                    f"--targets에 이 중에서 고르세요: {', '.join(_linear_suffixes(model))}"
-                ) from error
         found += [name for name in matches if name not in found]
     return found
 
 
-def _linear_suffixes(model: nn.Module) -> list[str]:
-    """The last two name parts of every linear layer: what a user may name as targets."""
-    suffixes = []
+def _linear_names(model: nn.Module) -> list[str]:
+    """Names of the layers that LoRA may wrap.
+
+    Not an output head that shares its weight with the token embedding: merging into the one would
+    change the other.
+    """
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    names = []
     for name, module in model.named_modules():
         try:
             linear_shape(module)
         except TypeError:
             continue
-        suffixes.append(".".join(name.split(".")[-2:]))
-    return sorted(set(suffixes))
+        if id(module.weight) not in embeddings:
+            names.append(name)
+    return names
 
 
 def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from console import UserError, option, parse_options, run
-from lora.adapter import find_adapter, load_adapter, read_adapter_config
+from lora.adapter import base_of, find_adapter, load_adapter
 from lora.base import Base, load_base, short_name
 from lora.files import atomic_directory
 from lora.merge import merge_lora
@@ -33,13 +33,13 @@ class QuantizeOptions:
 
     def __post_init__(self) -> None:
         if self.bits not in (4, 8):
-            raise UserError(f"--bits {self.bits}: 4 또는 8만 됩니다. 명령의 값을 고치세요.")
+            raise UserError(f"--bits {self.bits}: 4 또는 8만 됩니다. 값을 바꿔 다시 실행하세요.")
 
 
 def main() -> None:
     options = parse_options(QuantizeOptions, "python -m quant", "어댑터를 병합하고 양자화합니다.")
     adapter = options.adapter or find_adapter(options.output_dir)
-    base = load_base(read_adapter_config(adapter).base)
+    base = load_base(base_of(adapter))
     name = short_name(base.name)
     print(f"어댑터: {adapter} (베이스 {base.name})")
     merged = options.output_dir / f"{name}-merged"

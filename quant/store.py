@@ -80,9 +80,12 @@ def load_quantized(
             if key.startswith(f"{name}.")
         }
         fill_layer(model.get_submodule(name), take, dtype)
-    model.load_state_dict(
-        {key: value.to(dtype) for key, value in weights.items()}, strict=False, assign=True
-    )
+    rest = {key: value.to(dtype) for key, value in weights.items()}
+    result = model.load_state_dict(rest, strict=False, assign=True)
+    filled = tuple(f"{name}." for name in names)
+    missing = [key for key in result.missing_keys if not key.startswith(filled)]
+    if result.unexpected_keys or set(missing) - set(model.all_tied_weights_keys):
+        raise ValueError(f"weights do not fit: {[*missing, *result.unexpected_keys][0]}")
     model.tie_weights()
     return model.to(device).eval()
 

@@ -24,7 +24,7 @@ def command(*words: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", *map(str, words)],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
     )
 
@@ -85,10 +85,10 @@ def test_transformers_opens_what_quant_writes(trained: Path, name: str) -> None:
     assert model(ids).logits.isfinite().all()
 
 
-def test_infer_picks_the_4_bit_model_and_prints_the_summary_alone(trained: Path) -> None:
+def test_infer_picks_the_newest_model_and_prints_the_summary_alone(trained: Path) -> None:
     result = command("infer", "--output-dir", trained, "--max-new-tokens", 20)
     assert result.returncode == 0, result.stderr
-    assert "tiny-bnb-4bit" in result.stderr and "질문:" in result.stderr
+    assert "tiny-bnb-8bit" in result.stderr and "질문:" in result.stderr  # made last
     assert "###" not in result.stdout and "질문:" not in result.stdout
     assert "\ufffd" not in result.stdout
 
@@ -140,6 +140,9 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
         (["quant", "--adapter", "{tmp}"], "make train"),
         (["infer", "--output-dir", "{tmp}"], "make train"),
         (["infer", "--question", "왜?"], "--answer"),
+        (["infer", "--question", " ", "--answer", "네."], "비어"),
+        (["training", "--eval-samples", "0"], "--eval-samples"),
+        (["data", "synthesize", "--rows", "0"], "--rows 0"),
         (["infer", "--model", "no-such-folder"], "no-such-folder"),
         (["data", "check", "--data", "{tmp}"], "파일이 없습니다"),
         (["data"], "synthesize"),

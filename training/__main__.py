@@ -1,12 +1,12 @@
 """`python -m training`: a CSV in, an adapter under `checkpoints/{base}-lora/` out."""
 
-import random
+import math
 from dataclasses import asdict
 
 import torch
 from tqdm import tqdm
 
-from console import parse_options, run
+from console import UserError, parse_options, run
 from data.encode import describe_lengths, encode_rows
 from data.interviews import default_csv, read_interviews, split_interviews
 from lora.base import load_base, short_name
@@ -15,7 +15,7 @@ from lora.inject import inject_lora
 from training.checkpoint import RunFolder
 from training.config import TrainConfig
 from training.curves import draw_curves
-from training.evaluate import evaluate
+from training.evaluate import validation_loss, written_summaries
 from training.loop import Step, train
 from training.precision import pick_precision
 
@@ -23,7 +23,6 @@ from training.precision import pick_precision
 def main() -> None:
     config = parse_options(TrainConfig, "python -m training", "LoRA로 요약을 학습합니다.")
     precision = pick_precision(config.precision, pick_device(config.device))
-    random.seed(config.seed)
     torch.manual_seed(config.seed)
 
     interviews = read_interviews(config.data or default_csv())
@@ -51,20 +50,26 @@ def main() -> None:
         folder.log(asdict(step))
         if not due:
             return
-        result = evaluate(
-            model, tokenizer, validation_rows, validation, precision, config.eval_samples
+        loss = validation_loss(model, validation, precision)
+        best = folder.save(step.step, loss)  # before writing summaries, which takes longer
+        written = written_summaries(
+            model, tokenizer, validation_rows, precision, config.eval_samples
         )
-        best = folder.save(step.step, result.loss)
-        folder.log({"step": step.step, "validation_loss": result.loss, **result.scores})
-        scores = ", ".join(f"{name} {value:.1f}" for name, value in result.scores.items())
+        folder.log({"step": step.step, "validation_loss": loss, **written.scores})
+        scores = ", ".join(f"{name} {value:.1f}" for name, value in written.scores.items())
         tqdm.write(
-            f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {result.loss:.3f}, {scores} "
-            f"(형태소){', 지금까지 최고' if best else ''}"
+            f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {loss:.3f}"
+            f"{' (지금까지 최고)' if best else ''}, 형태소 {scores}"
         )
-        for row, summary in list(zip(validation_rows, result.summaries, strict=False))[:2]:
-            tqdm.write(f"  정답  {row['summary']}\n  모델  {summary}")
+        for wanted, summary in list(zip(written.references, written.summaries, strict=True))[:2]:
+            tqdm.write(f"  정답  {wanted}\n  모델  {summary}")
 
     train(model, examples, config, precision, on_step)
+    if math.isinf(folder.best_loss):
+        raise UserError(
+            "검증 손실이 끝까지 수가 아니어서(nan) best를 남기지 못했습니다. "
+            "--learning-rate를 낮추거나 --precision fp32로 다시 학습하세요."
+        )
     draw_curves(folder.log_path, folder.path / "curves.png")
     print(f"어댑터: {folder.path / 'best'}  다음: make quantize (python -m quant)")
 

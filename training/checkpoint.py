@@ -25,7 +25,8 @@ class RunFolder:
 
     def __post_init__(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        self.log_path.write_text("")
+        if self.log_path.exists():
+            self.log_path.replace(self.path / "metrics.previous.jsonl")
 
     @property
     def log_path(self) -> Path:

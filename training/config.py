@@ -32,7 +32,7 @@ class TrainConfig:
     warmup_ratio: float = option(0.03, "전체 스텝 가운데 학습률을 올리는 데 쓰는 비율")
     weight_decay: float = option(0.0, "AdamW의 가중치 감쇠")
     max_grad_norm: float = option(1.0, "그래디언트 노름의 상한")
-    micro_batch_size: int = option(1, "한 번에 앞으로·뒤로 보내는 예제 수")
+    micro_batch_size: int = option(1, "한 번에 순전파·역전파하는 예제 수")
     gradient_accumulation_steps: int = option(32, "한 스텝에 모으는 마이크로배치 수")
     max_length: int = option(1024, "프롬프트+요약+EOS의 최대 토큰 수")
 
@@ -52,7 +52,7 @@ class TrainConfig:
             self._refuse("learning_rate", "0보다 커야 합니다")
         positive = [
             "rank", "alpha", "epochs", "max_grad_norm", "micro_batch_size",
-            "gradient_accumulation_steps", "max_length",
+            "gradient_accumulation_steps", "max_length", "eval_samples",
         ]  # fmt: skip
         for name in positive:
             if not getattr(self, name) > 0:
@@ -60,6 +60,8 @@ class TrainConfig:
         for name in ("dropout", "warmup_ratio"):
             if not 0 <= getattr(self, name) < 1:
                 self._refuse(name, "0 이상 1 미만이어야 합니다")
+        if not self.weight_decay >= 0:
+            self._refuse("weight_decay", "0 이상이어야 합니다")
         if self.max_steps is not None and self.max_steps < 1:
             self._refuse("max_steps", "1 이상이어야 합니다")
         if self.eval_every != "epoch" and not (
@@ -69,7 +71,7 @@ class TrainConfig:
 
     def _refuse(self, name: str, rule: str) -> None:
         flag = name.replace("_", "-")
-        raise UserError(f"--{flag} {getattr(self, name)}: {rule}. 명령의 값을 고치세요.")
+        raise UserError(f"--{flag} {getattr(self, name)}: {rule}. 값을 바꿔 다시 실행하세요.")
 
     def peak_learning_rate(self, width: int) -> float:
         """The user's, or 3e-3 at the embedded base's width of 256, falling as 1 / width.

@@ -17,14 +17,16 @@ from training.loss import response_loss
 from training.metrics import score_summaries
 from training.precision import Precision
 
+BATCH = 16  # rows decoded at a time
+
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Loss in nats per response token over all rows; scores (0 to 100) of the written summaries."""
+class Written:
+    """Summaries that the model wrote, what was hoped for, and the scores (0 to 100)."""
 
-    loss: float
-    scores: dict[str, float]
     summaries: list[str]
+    references: list[str]
+    scores: dict[str, float]
 
 
 @torch.no_grad()
@@ -43,18 +45,24 @@ def validation_loss(
     return total / sum(example.response_tokens for example in examples)
 
 
-def evaluate(
+def written_summaries(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: Dataset,
-    examples: Sequence[Example],
     precision: Precision,
     samples: int,
-) -> Evaluation:
-    """Loss over all validation rows, and the first `samples` of them summarised and scored."""
-    loss = validation_loss(model, examples, precision)
-    chosen = rows[:samples]
+) -> Written:
+    """Summarise and score the first `samples` rows whose question leaves room for a summary."""
+    model.eval()
     summarizer = Summarizer(model, tokenizer)
-    with precision.autocast():
-        summaries = summarizer.summarize(chosen["question"], chosen["answer"])
-    return Evaluation(loss, score_summaries(summaries, chosen["summary"]), summaries)
+    chosen = [row for row in rows.select(range(min(samples, len(rows)))) if summarizer.fits(row)]
+    summaries: list[str] = []
+    for start in range(0, len(chosen), BATCH):
+        batch = chosen[start : start + BATCH]
+        with precision.autocast():
+            summaries += summarizer.summarize(
+                [row["question"] for row in batch], [row["answer"] for row in batch]
+            )
+    references = [row["summary"] for row in chosen]
+    scores = score_summaries(summaries, references) if chosen else {}
+    return Written(summaries, references, scores)

@@ -6,18 +6,20 @@ https://pytorch.org/docs/stable/notes/amp_examples.html#gradient-accumulation
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from tqdm import tqdm
-from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
+from transformers import PreTrainedModel
 
 from data.encode import Example, collate
 from training.config import TrainConfig
 from training.loss import count_targets, response_loss
 from training.precision import Precision
+from training.schedule import cosine_with_warmup
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def train(
         fused=True,
     )
     warmup = math.ceil(config.warmup_ratio * total)
-    scheduler = get_cosine_schedule_with_warmup(optimizer, warmup, total)
+    scheduler = LambdaLR(optimizer, partial(cosine_with_warmup, warmup=warmup, total=total))
     scaler = precision.grad_scaler()
     shuffle = torch.Generator().manual_seed(config.seed)
     progress = tqdm(total=total, desc="학습", unit="step", dynamic_ncols=True)
@@ -75,7 +77,7 @@ def train(
             for i in range(0, len(window), size)
         ]
         model.train()
-        lr = scheduler.get_last_lr()[0]
+        lr = float(scheduler.get_last_lr()[0])
         loss, grad_norm, skipped = train_window(
             model, micro_batches, optimizer, scheduler, scaler, precision, config.max_grad_norm
         )

@@ -228,7 +228,7 @@ def restore(
     moments = load_file(folder / "optimizer.safetensors")
     for name, parameter in model.named_parameters():
         optimizer.state[parameter] = {
-            key: moments[f"{name}/{key}"].to(parameter.device if key != "step" else "cpu")
+            key: moments[f"{name}/{key}"].to(parameter.device)
             for key in ("step", "exp_avg", "exp_avg_sq")
         }
     scheduler.load_state_dict(state["scheduler"])

@@ -101,7 +101,7 @@ def test_lengths_are_reported(byte_tokenizer: PreTrainedTokenizerFast) -> None:
     )
     examples = encode_rows(rows, byte_tokenizer, 400)
     line = describe_lengths(examples)
-    assert "답변 뒤를 자른 행 1/3개" in line
+    assert "답변 끝을 자른 행 1/3개" in line
     assert f"최대 {max(len(e.input_ids) for e in examples)}토큰" in line
 
 

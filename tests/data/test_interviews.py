@@ -53,6 +53,24 @@ def test_header_is_trimmed_and_caseless_and_extra_columns_are_ignored(tmp_path: 
     assert set(interviews.rows.column_names) == {"question", "answer", "summary", "row"}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        ",question,answer,summary\n0,물음,답,요약\n1,물음2,답2,요약2\n",  # pandas' to_csv
+        "question,answer,summary,\n물음,답,요약,\n물음2,답2,요약2,\n",  # Excel's empty column
+        "\n\nquestion,answer,summary\n물음,답,요약\n물음2,답2,요약2\n",
+        'question,answer,summary\n"물음",답,요약\n\n물음2,답2,요약2\n\n',
+    ],
+    ids=["index", "trailing comma", "blank lines first", "blank lines between"],
+)
+def test_what_other_programs_write(tmp_path: Path, content: str) -> None:
+    interviews = read_interviews(write(tmp_path / "a.csv", content))
+    assert texts(interviews.rows) == [
+        {"question": "물음", "answer": "답", "summary": "요약"},
+        {"question": "물음2", "answer": "답2", "summary": "요약2"},
+    ]
+
+
 def test_rows_with_an_empty_field_are_dropped_and_counted(tmp_path: Path) -> None:
     content = HEADER + "가,나,다\n가, ,다\n,나,다\n가,나\n라,마,바\n"
     interviews = read_interviews(write(tmp_path / "a.csv", content))
@@ -78,8 +96,13 @@ def test_an_edited_file_is_read_anew(tmp_path: Path) -> None:
         (HEADER.encode() + b"a,b,c\na,\xff\xff,c\n", ["3번째 줄", "UTF-8"]),
         ((HEADER + "가,나,다\n가,나,다,라,마\n").encode(), ["CSV"]),
         ((HEADER + '가,나,다\n가,"나,다\n').encode(), ["CSV"]),
+        ((HEADER + '"가,나,다\n' + "가,나,다\n" * 20_000).encode(), ["CSV"]),
+        (b"question,answer,summary,answer\na,b,c,d\n", ["answer", "두 번"]),
     ],
-    ids=["empty", "bom only", "column", "one row", "no row", "bytes", "ragged", "quote"],
+    ids=[
+        *("empty", "bom only", "column", "one row", "no row"),
+        *("bytes", "ragged", "quote", "quote, long", "twice"),
+    ],
 )
 def test_bad_files_are_one_line(tmp_path: Path, content: bytes, words: list[str]) -> None:
     path = write(tmp_path / "bad.csv", content)

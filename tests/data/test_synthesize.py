@@ -23,6 +23,7 @@ from data.synthesize import (
 )
 
 DEFAULT_ROWS, DEFAULT_SEED = 3200, 0
+PRETRAINING_SEED = 2  # the stream that the embedded base has read
 HELD_OUT = Path(__file__).parent / "handwritten_eval.csv"
 SHIPPED = Path(__file__).parent.parent.parent / "data" / "sample_interview.csv"
 Row = dict[str, str]
@@ -40,7 +41,7 @@ def template_rows(rows: list[Row]) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def documents() -> list[tuple[str, str]]:
-    return list(itertools.islice(labelled_documents(seed=0), 3000))
+    return list(itertools.islice(labelled_documents(PRETRAINING_SEED), 3000))
 
 
 def test_particles_over_all_syllables() -> None:
@@ -158,7 +159,7 @@ def test_summary_retells_and_invents_nothing(template_rows: list[Row]) -> None:
 
 
 def test_pretraining_is_deterministic(documents: list[tuple[str, str]]) -> None:
-    again = itertools.islice(pretraining_documents(seed=0), 500)
+    again = itertools.islice(pretraining_documents(PRETRAINING_SEED), 500)
     assert list(again) == [text for _, text in documents[:500]]
 
 

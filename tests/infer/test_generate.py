@@ -68,6 +68,12 @@ def test_with_the_cache_is_without(model: GPT2LMHeadModel) -> None:
         assert ours(model, [prompt], eos=-1)[0] == ids[0, len(prompt) :].tolist()
 
 
+def test_a_penalty_sees_a_rows_own_tokens_and_not_its_padding(model: GPT2LMHeadModel) -> None:
+    batch = ours(model, PROMPTS, eos=-1, repetition_penalty=1.5)
+    for prompt, row in zip(PROMPTS, batch, strict=True):
+        assert row == ours(model, [prompt], eos=-1, repetition_penalty=1.5)[0]
+
+
 def test_stops_when_all_rows_have_ended(model: GPT2LMHeadModel) -> None:
     eos = common_token(model)
     row = ours(model, PROMPTS[:1], eos, new=100)[0]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from data.prompts import build_prompt
 from infer.generate import Sampling
@@ -67,9 +67,6 @@ def test_a_long_answer_leaves_room_for_the_summary(summarizer: Summarizer) -> No
 
 
 def test_only_the_response_comes_back(byte_tokenizer: PreTrainedTokenizerFast) -> None:
-    class Echo(GPT2LMHeadModel):
-        """Writes 요약 and stops, whatever it is asked."""
-
     model = make_model(std=0.3, vocab_size=len(byte_tokenizer), n_positions=512)
     wanted = [*byte_tokenizer("요약")["input_ids"], byte_tokenizer.eos_token_id]
     counter = iter(wanted)

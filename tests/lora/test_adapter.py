@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from console import UserError
-from lora.adapter import CONFIG, WEIGHTS, find_adapter, load_adapter, save_adapter
+from lora.adapter import CONFIG, WEIGHTS, base_of, find_adapter, load_adapter, save_adapter
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from tests.conftest import make_model
 
@@ -46,6 +46,8 @@ def test_ours_opens_pefts(tmp_path: Path) -> None:
     ours = make_model()
     info = load_adapter(ours, tmp_path)
     assert info.lora.targets == ("attn.c_attn", "mlp.c_fc")
+    with pytest.raises(UserError, match="base_model_name_or_path"):  # PEFT did not know it
+        base_of(tmp_path)
     assert (ours.eval()(IDS).logits - theirs(IDS).logits).abs().max() <= 1e-5
 
 

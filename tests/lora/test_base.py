@@ -25,7 +25,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_hub_the_embedded_base_serves_and_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert find_base(None) == str(EMBEDDED)
+    assert find_base(None) == EMBEDDED.as_posix()
     notice = capsys.readouterr().out
     assert "┌" in notice and EMBEDDED.name in notice
 
@@ -78,9 +78,9 @@ def test_hub_when_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("offline")
-@pytest.mark.parametrize("name", [str(EMBEDDED), EMBEDDED.name])
+@pytest.mark.parametrize("name", [EMBEDDED.as_posix(), EMBEDDED.name])
 def test_the_embedded_base_by_folder_and_by_name(name: str) -> None:
-    assert find_base(name) == str(EMBEDDED)
+    assert find_base(name) == EMBEDDED.as_posix()
 
 
 def test_the_probe_gives_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

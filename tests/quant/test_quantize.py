@@ -8,7 +8,7 @@ import bitsandbytes as bnb
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
 from quant.store import load_quantized, save_quantized
@@ -92,7 +92,18 @@ def test_another_process_gives_equal_outputs(config: QuantConfig, tmp_path: Path
         "logits = model(torch.arange(1, 41).view(2, 20)).logits\n"
         "assert torch.equal(logits, torch.load(folder / 'here.pt')), 'differs'\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    root = Path(__file__).parent.parent.parent
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, cwd=root)
+
+
+def test_a_missing_weight_is_an_error(config: QuantConfig, tmp_path: Path) -> None:
+    model, names, _ = quantized(config)
+    save_quantized(model, names, config, tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["transformer.wpe.weight"]
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"transformer\.wpe\.weight"):
+        load_quantized(tmp_path, CPU)
 
 
 def test_the_embedding_is_stored_once_in_half(config: QuantConfig, tmp_path: Path) -> None:
