@@ -119,10 +119,14 @@ def describe_lengths(examples: Sequence[Example]) -> str:
     )
 
 
-def collate(examples: Iterable[Example], pad_id: int) -> dict[str, Tensor]:
-    """Pad on the right to the longest: `input_ids` and `labels`, both (B, T)."""
+def collate(examples: Iterable[Example], pad_id: int, multiple: int = 1) -> dict[str, Tensor]:
+    """Pad on the right to the longest: `input_ids` and `labels`, both (B, T).
+
+    T is rounded up to a `multiple`, which spares the hardware from meeting every length there is.
+    """
     examples = list(examples)
     length = max(len(example.input_ids) for example in examples)
+    length += -length % multiple
     ids = torch.full((len(examples), length), pad_id)
     labels = torch.full((len(examples), length), IGNORE)
     for i, example in enumerate(examples):

@@ -37,7 +37,7 @@ def validation_loss(
     model.eval()
     total = 0.0
     for example in examples:
-        batch = collate([example], pad_id=0)
+        batch = collate([example], pad_id=0, multiple=16)
         with precision.autocast():
             total += response_loss(
                 model, batch["input_ids"].to(precision.device), batch["labels"].to(precision.device)

@@ -105,6 +105,14 @@ def test_lengths_are_reported(byte_tokenizer: PreTrainedTokenizerFast) -> None:
     assert f"최대 {max(len(e.input_ids) for e in examples)}토큰" in line
 
 
+def test_collate_rounds_the_length_up() -> None:
+    example = Example([5, 6, 0], [IGNORE, 6, 0], 3, False)
+    for multiple, length in {1: 3, 3: 3, 4: 4, 16: 16}.items():
+        batch = collate([example], pad_id=9, multiple=multiple)
+        assert batch["input_ids"].tolist() == [[5, 6, 0] + [9] * (length - 3)]
+        assert batch["labels"].tolist() == [[IGNORE, 6, 0] + [IGNORE] * (length - 3)]
+
+
 def test_collate_pads_by_length_not_by_id() -> None:
     # 0 is EOS, padding and, in the middle of the second row, just a token
     batch = collate(
