@@ -15,11 +15,12 @@ from infer.load import find_model, load_model, newer_adapter
 from infer.summarize import MAX_NEW_TOKENS, Summarizer
 from lora.device import pick_device
 
-EXAMPLE_QUESTION = "팀에서 의견이 부딪쳤던 경험과 그때 어떻게 해결했는지 말씀해 주세요."
+# In the manner of the sample data, but none of its rows.
+EXAMPLE_QUESTION = "동료와 의견이 달랐던 경험을 말씀해 주세요."
 EXAMPLE_ANSWER = (
-    "네, 음, 작년에 편의점 물류 센터에서 일할 때였는데요. 출고 순서를 두고 야간 조와 의견이 "
-    "달랐습니다. 그래서 제가 일주일 동안 출고 기록을 엑셀로 정리해서 보여 드렸고요, 그걸 보면서 "
-    "같이 순서를 다시 정했습니다. 그 뒤로 출고 지연이 하루 12건에서 3건으로 줄었습니다."
+    "네, 작년에 편의점에서 8개월 동안 재고 관리 업무를 했을 때 점장과 발주 방식을 두고 의견이 "
+    "갈렸습니다. 음, 판매 기록을 3주 동안 모아 보여 드렸습니다. 그 결과 폐기 금액을 40퍼센트 "
+    "줄였습니다. 그 일을 겪으면서 상대의 말을 끝까지 들어야 한다는 것을 배웠습니다."
 )
 
 

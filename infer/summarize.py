@@ -87,7 +87,7 @@ class Summarizer:
         eos = self.tokenizer.eos_token_id
         ids = ids[: ids.index(eos)] if eos in ids else ids
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
-        return text.replace("\ufffd", "")
+        return text.replace("\ufffd", "").lstrip()  # a first token may begin with a blank
 
 
 def pad_left(prompts: Sequence[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
