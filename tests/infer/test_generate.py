@@ -11,8 +11,11 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from data.encode import encode_prompt
+from data.synthesize import interview_rows
 from infer.generate import Sampling, generate, keep_likeliest, penalize
 from infer.summarize import pad_left
+from lora.base import EMBEDDED, load_base
 from tests.conftest import make_model
 
 EOS = 0
@@ -122,3 +125,16 @@ def test_top_k_1_and_tiny_top_p_are_greedy(model: GPT2LMHeadModel) -> None:
     greedy = ours(model, PROMPTS)
     assert ours(model, PROMPTS, temperature=3.0, top_k=1) == greedy
     assert ours(model, PROMPTS, temperature=3.0, top_p=1e-9) == greedy
+
+
+def test_greedy_on_the_embedded_base_is_transformers_too() -> None:
+    base = load_base(EMBEDDED.name)
+    rows = interview_rows(4, seed=3)
+    prompts = [encode_prompt(base.tokenizer, r["question"], r["answer"], 900)[0] for r in rows]
+    ids, mask = pad_left(prompts, base.tokenizer.pad_token_id)
+    eos = base.tokenizer.eos_token_id
+    theirs = base.model.generate(
+        ids, attention_mask=mask, max_new_tokens=60, do_sample=False, pad_token_id=eos
+    )[:, ids.shape[1] :]
+    mine = torch.stack(list(generate(base.model, ids, mask, eos, 60)), dim=1)
+    assert mine.tolist() == theirs.tolist()
