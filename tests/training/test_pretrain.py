@@ -89,7 +89,7 @@ def test_a_few_lora_steps_on_the_embedded_base_lower_the_validation_loss() -> No
     before = validation_loss(base.model, examples[64:], FP32)
     config = TrainConfig(epochs=2, micro_batch_size=8, gradient_accumulation_steps=2)
     train(base.model, examples[:64], config, FP32, lambda _step, _due: None)
-    assert validation_loss(base.model, examples[64:], FP32) < before - 0.2
+    assert validation_loss(base.model, examples[64:], FP32) < 0.85 * before
 
 
 def test_the_embedded_base_comes_with_its_card_and_log() -> None:
