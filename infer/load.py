@@ -14,11 +14,12 @@ from transformers import (
 
 from console import UserError
 from lora.adapter import CONFIG as ADAPTER_CONFIG
-from lora.adapter import base_of, load_adapter
+from lora.adapter import base_of, load_adapter, newest_adapter
 from lora.base import load_base, with_padding
+from lora.files import newest
 
-# In order of preference: what a run of train and quantize leaves under checkpoints/.
-KINDS = ("*-bnb-?bit/config.json", "*-merged/config.json", f"*-lora/best/{ADAPTER_CONFIG}")
+# In order of preference: what `quant` leaves under checkpoints/.
+KINDS = ("*-bnb-?bit/config.json", "*-merged/config.json")
 
 
 def find_model(checkpoints: Path) -> Path:
@@ -31,6 +32,8 @@ def find_model(checkpoints: Path) -> Path:
         found = list(checkpoints.glob(pattern))
         if found:
             return newest(found).parent
+    if adapter := newest_adapter(checkpoints):
+        return adapter
     raise UserError(
         f"{checkpoints}: 쓸 모델이 없습니다. 먼저 make train, 그다음 make quantize를 실행하세요 "
         "(python -m training, python -m quant)."
@@ -39,16 +42,9 @@ def find_model(checkpoints: Path) -> Path:
 
 def newer_adapter(model: Path, checkpoints: Path) -> Path | None:
     """An adapter that was trained after `model` was made, if there is one: quantise it first?"""
-    found = list(checkpoints.glob(KINDS[-1]))
-    latest = newest(found) if found else None
-    if latest and latest.stat().st_mtime > (model / "config.json").stat().st_mtime:
-        return latest.parent
-    return None
-
-
-def newest(files: list[Path]) -> Path:
-    """The file that was written last."""
-    return max(files, key=lambda path: path.stat().st_mtime)
+    adapter = newest_adapter(checkpoints)
+    files = [model / "config.json", *([adapter / ADAPTER_CONFIG] if adapter else [])]
+    return adapter if newest(files) != files[0] else None
 
 
 def load_model(name: str, device: torch.device) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from console import UserError
+from lora.files import newest
 from lora.inject import LoraConfig, inject_lora, lora_layers
 
 WEIGHTS = "adapter_model.safetensors"
@@ -42,19 +43,25 @@ class AdapterInfo:
     base: str  # empty where PEFT did not know it
 
 
+def newest_adapter(checkpoints: Path) -> Path | None:
+    """The newest `best/` adapter of any run under `checkpoints`, if a run has left one."""
+    found = list(checkpoints.glob(f"*-lora/best/{WEIGHTS}"))
+    return newest(found).parent if found else None
+
+
 def find_adapter(checkpoints: Path) -> Path:
-    """The newest `best/` adapter of any run under `checkpoints`.
+    """`newest_adapter`.
 
     Raises:
         UserError: no run has left one.
     """
-    found = list(checkpoints.glob(f"*-lora/best/{WEIGHTS}"))
-    if not found:
+    adapter = newest_adapter(checkpoints)
+    if adapter is None:
         raise UserError(
             f"{checkpoints}: 학습한 어댑터가 없습니다. "
             "먼저 make train(python -m training)을 실행하세요."
         )
-    return max(found, key=lambda path: path.stat().st_mtime).parent
+    return adapter
 
 
 def save_adapter(model: nn.Module, config: LoraConfig, base: str, directory: Path) -> None:

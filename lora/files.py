@@ -1,4 +1,4 @@
-"""Directories that appear whole or not at all."""
+"""Directories that appear whole or not at all, and which of several is the newest."""
 
 import os
 import shutil
@@ -33,3 +33,8 @@ def atomic_directory(target: Path) -> Iterator[Path]:
             previous.rename(target)
         raise
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def newest(files: list[Path]) -> Path:
+    """The file that was written last."""
+    return max(files, key=lambda path: path.stat().st_mtime)
