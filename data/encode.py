@@ -119,6 +119,27 @@ def describe_lengths(examples: Sequence[Example]) -> str:
     )
 
 
+def cut_window(
+    window: Sequence[Example], size: int, token_budget: int, multiple: int = 1
+) -> list[list[Example]]:
+    """Micro-batches of a window: `size` examples each or, with a budget, as many as it holds.
+
+    With a `token_budget` (0 is none) the window is sorted by length, so that little is padding,
+    and a micro-batch takes examples while rows x padded length stays within the budget. The
+    window's gradient is a sum over its examples: neither order nor cut changes it.
+    """
+    if not token_budget:
+        return [list(window[i : i + size]) for i in range(0, len(window), size)]
+    batches: list[list[Example]] = [[]]
+    for example in sorted(window, key=lambda example: len(example.input_ids)):
+        length = len(example.input_ids)
+        length += -length % multiple
+        if batches[-1] and (len(batches[-1]) + 1) * length > token_budget:
+            batches.append([])
+        batches[-1].append(example)
+    return batches
+
+
 def collate(examples: Iterable[Example], pad_id: int, multiple: int = 1) -> dict[str, Tensor]:
     """Pad on the right to the longest: `input_ids` and `labels`, both (B, T).
 

@@ -33,6 +33,11 @@ class TrainConfig:
     weight_decay: float = option(0.0, "AdamW의 가중치 감쇠")
     max_grad_norm: float = option(1.0, "그래디언트 노름의 상한")
     micro_batch_size: int = option(1, "한 번에 순전파·역전파하는 예제 수")
+    micro_batch_tokens: int | None = option(
+        None,
+        "한 번에 계산하는 토큰의 상한. 안 주면 가장 긴 예제 micro-batch-size개만큼, "
+        "0이면 없음 (예제 수로만 자름)",
+    )
     gradient_accumulation_steps: int = option(32, "한 스텝에 모으는 마이크로배치 수")
     max_length: int = option(1024, "프롬프트+요약+EOS의 최대 토큰 수")
 
@@ -62,6 +67,8 @@ class TrainConfig:
                 self._refuse(name, "0 이상 1 미만이어야 합니다")
         if not self.weight_decay >= 0:
             self._refuse("weight_decay", "0 이상이어야 합니다")
+        if self.micro_batch_tokens is not None and self.micro_batch_tokens < 0:
+            self._refuse("micro_batch_tokens", "0 이상이어야 합니다")
         if self.max_steps is not None and self.max_steps < 1:
             self._refuse("max_steps", "1 이상이어야 합니다")
         if self.eval_every != "epoch" and not (
@@ -81,6 +88,16 @@ class TrainConfig:
         result (https://arxiv.org/abs/2203.03466, table 3).
         """
         return self.learning_rate or 3e-3 * 256 / width
+
+    def token_budget(self, context: int) -> int:
+        """Most tokens of a micro-batch, padding included; 0 cuts by number of examples alone.
+
+        The user's, or what `micro_batch_size` examples of the greatest length take: short examples
+        then share a micro-batch, in memory that the longest ones need anyway.
+        """
+        if self.micro_batch_tokens is not None:
+            return self.micro_batch_tokens
+        return self.micro_batch_size * min(self.max_length, context)
 
     @property
     def window(self) -> int:

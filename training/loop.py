@@ -15,11 +15,14 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from data.encode import Example, collate
+from data.encode import Example, collate, cut_window
 from training.config import TrainConfig
 from training.loss import count_targets, response_loss
 from training.precision import Precision
 from training.schedule import cosine_with_warmup
+
+# Lengths in steps of 16: on a CPU oneDNN builds and keeps a kernel for each length.
+LENGTHS = 16
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ def train(
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     assert all(p.dtype == torch.float32 for p in parameters), "LoRA masters must be fp32"
+    token_budget = config.token_budget(int(model.config.max_position_embeddings))
     windows = math.ceil(len(examples) / config.window)
     total = min(config.epochs * windows, config.max_steps or config.epochs * windows)
     every = windows if config.eval_every == "epoch" else int(config.eval_every)
@@ -70,12 +74,10 @@ def train(
             order = torch.randperm(len(examples), generator=shuffle).tolist()
         chosen = order[position * config.window : (position + 1) * config.window]
         window = [examples[i] for i in chosen]
-        size = config.micro_batch_size
         micro_batches = [
             # What pads does not matter: its label is -100, and causal attention never sees it.
-            # Lengths in steps of 16: on a CPU oneDNN builds and keeps a kernel for each length.
-            collate(window[i : i + size], pad_id=0, multiple=16)
-            for i in range(0, len(window), size)
+            collate(examples, pad_id=0, multiple=LENGTHS)
+            for examples in cut_window(window, config.micro_batch_size, token_budget, LENGTHS)
         ]
         model.train()
         lr = float(scheduler.get_last_lr()[0])

@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 from transformers import (
@@ -34,6 +33,7 @@ from lora.device import pick_device
 from lora.files import atomic_directory
 from training.loop import train_window
 from training.loss import response_loss
+from training.muon import MuonAdamW, sinusoids
 from training.precision import Precision, pick_precision
 from training.tokenizer import train_tokenizer
 
@@ -54,11 +54,12 @@ class PretrainConfig:
     width: int = option(256, "은닉 차원")
     heads: int = option(4, "어텐션 헤드 수")
     context: int = option(1024, "문맥 길이")
-    batch_size: int = option(4, "한 스텝의 시퀀스 수")
-    learning_rate: float = option(2e-3, "최고 학습률")
+    batch_size: int = option(4, "한 스텝의 시퀀스 수 (문맥 길이로 셈)")
+    learning_rate: float = option(4e-3, "최고 학습률")
     warmup_steps: int = option(100, "학습률을 올리는 스텝 수")
+    drills_first: int = option(35_000, "처음 이만큼의 문서는 대부분 베끼기 연습")
     short_share: float = option(
-        0.75, "처음 이만큼은 문맥의 절반 길이로 학습 (어텐션이 싸서 더 빠름)"
+        0.8, "처음 이만큼은 문맥의 절반 길이로 학습 (어텐션이 싸서 더 빠름)"
     )
     compile: bool = option(False, "torch.compile로 층들을 합침 (C++ 컴파일러 필요)")
     save_every: int = option(500, "저장하고 검증하는 스텝 간격")
@@ -88,6 +89,8 @@ def main() -> None:
             eos_token_id=tokenizer.eos_token_id,
         )
     )
+    with torch.no_grad():
+        model.transformer.wpe.weight.copy_(sinusoids(config.context, config.width))
     model.to(precision.device)  # type: ignore[arg-type]
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}M 파라미터, {precision.name}")
     if config.compile:
@@ -138,14 +141,7 @@ def pretrain(
 ) -> None:
     """Train `model` in place for `config.tokens` tokens, logging and saving as it goes."""
     total = math.ceil(config.tokens / (config.batch_size * config.context))
-    decayed = [p for p in model.parameters() if p.dim() >= 2]
-    others = [p for p in model.parameters() if p.dim() < 2]
-    optimizer = AdamW(
-        [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}],
-        lr=config.learning_rate,
-        betas=(0.9, 0.95),
-        fused=True,
-    )
+    optimizer = MuonAdamW(model, config.learning_rate)
     # Warm up, stay, decay (arXiv:2404.06395): an interrupted run may go on with other --tokens,
     # since the rate does not depend on the total until the decay begins.
     decay = total // 5
@@ -154,7 +150,7 @@ def pretrain(
     held_out = pretraining_documents(config.seed + 1, config.corpus)
     validation = list(islice(pack(held_out, tokenizer, config.context), 16))
     done, seconds = restore(model, optimizer, scheduler, config.work)
-    documents = pretraining_documents(config.seed + 2, config.corpus)
+    documents = pretraining_documents(config.seed + 2, config.corpus, config.drills_first)
     sequences = pack(documents, tokenizer, config.context)
     # The stream is cheap to make again, so its position is all that a checkpoint has to know.
     sequences = islice(sequences, done * config.batch_size, None)
@@ -194,16 +190,16 @@ def validation_loss(
 
 def save(
     model: GPT2LMHeadModel,
-    optimizer: AdamW,
+    optimizer: MuonAdamW,
     scheduler: LRScheduler,
     work: Path,
     step: int,
     seconds: float,
 ) -> None:
-    """Write weights, AdamW's moments and the position: all that going on needs."""
+    """Write weights, the optimizer's moments and the position: all that going on needs."""
     moments: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
-        for key, value in optimizer.state[parameter].items():
+        for key, value in optimizer.moments(parameter).items():
             moments[f"{name}/{key}"] = value.detach().cpu()
     with atomic_directory(work / "last") as draft:
         model.save_pretrained(draft)
@@ -214,7 +210,7 @@ def save(
 
 def restore(
     model: GPT2LMHeadModel,
-    optimizer: AdamW,
+    optimizer: MuonAdamW,
     scheduler: LRScheduler,
     work: Path,
 ) -> tuple[int, float]:
@@ -227,10 +223,12 @@ def restore(
     model.load_state_dict(saved.state_dict())
     moments = load_file(folder / "optimizer.safetensors")
     for name, parameter in model.named_parameters():
-        optimizer.state[parameter] = {
-            key: moments[f"{name}/{key}"].to(parameter.device)
-            for key in ("step", "exp_avg", "exp_avg_sq")
+        own = {
+            key.removeprefix(f"{name}/"): value.to(parameter.device)
+            for key, value in moments.items()
+            if key.startswith(f"{name}/")
         }
+        optimizer.set_moments(parameter, own)
     scheduler.load_state_dict(state["scheduler"])
     for group, lr in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
         group["lr"] = lr

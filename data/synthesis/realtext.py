@@ -42,19 +42,26 @@ class Corpus:
             if 12 <= len(found) <= 90:
                 return found
 
-    def document(self, rng: random.Random) -> str:
-        """A document of real text alone."""
-        draw = rng.random()
-        if draw < 0.35:
-            return pick(rng, self.reviews) + "\n" + pick(rng, self.reviews)
-        if draw < 0.75:
-            mark = pick(rng, ["", "- ", "* ", "· ", "> "])
-            reviews = [pick(rng, self.reviews) for _ in range(2 + int(rng.random() * 7))]
-            return "\n".join(mark + review for review in reviews)
-        count = 1 + int(rng.random() * 8)
-        pairs = [self.chats[int(rng.random() * len(self.chats))] for _ in range(count)]
-        frame = pick(rng, read_json("forms.json")["chat_frames"])
-        return "\n".join(frame.replace("{q}", q).replace("{a}", a) for q, a in pairs)
+
+def document(rng: random.Random, corpus: Corpus | None) -> str:
+    """A document of real text alone.
+
+    Raises:
+        ValueError: there is no corpus.
+    """
+    if corpus is None:
+        raise ValueError("no corpus")
+    draw = rng.random()
+    if draw < 0.35:
+        return pick(rng, corpus.reviews) + "\n" + pick(rng, corpus.reviews)
+    if draw < 0.75:
+        mark = pick(rng, ["", "- ", "* ", "· ", "> "])
+        reviews = [pick(rng, corpus.reviews) for _ in range(2 + int(rng.random() * 7))]
+        return "\n".join(mark + review for review in reviews)
+    count = 1 + int(rng.random() * 8)
+    pairs = [corpus.chats[int(rng.random() * len(corpus.chats))] for _ in range(count)]
+    frame = pick(rng, read_json("forms.json")["chat_frames"])
+    return "\n".join(frame.replace("{q}", q).replace("{a}", a) for q, a in pairs)
 
 
 def _usable(text: str) -> bool:

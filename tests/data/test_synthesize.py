@@ -12,10 +12,12 @@ import pytest
 
 from data.synthesis.conjugate import conjugate
 from data.synthesis.lexicon import themes
+from data.synthesis.natural import NATURAL, Passage, passages
 from data.synthesis.particles import PAIRS, attach, choose, final_sound, resolve
 from data.synthesis.register import nominal, plain
 from data.synthesize import (
     FORBIDDEN,
+    MAKERS,
     interview_rows,
     labelled_documents,
     pretraining_documents,
@@ -181,12 +183,35 @@ def test_a_corpus_adds_real_text(tmp_path: Path) -> None:
         file.write("\n".join(reviews))
     (tmp_path / "chatbot_qa.csv").write_text("Q,A,label\n배고파,같이 먹어요.,0\n", encoding="utf-8")
     found = list(itertools.islice(labelled_documents(0, tmp_path), 400))
-    assert {kind for kind, _ in found} == {"interview", "retelling", "drill", "real"}
+    assert {kind for kind, _ in found} == set(MAKERS)
     assert all(unicodedata.is_normalized("NFC", text) for _, text in found)
 
 
 def test_every_kind_occurs(documents: list[tuple[str, str]]) -> None:
     kinds = Counter(kind for kind, _ in documents)
-    assert set(kinds) == {"interview", "retelling", "drill"}
+    assert set(kinds) == set(MAKERS) - {"real"}
     assert min(kinds.values()) > 300
     assert all(40 <= len(text) <= 1500 for _, text in documents)
+
+
+def test_drills_may_come_first() -> None:
+    kinds = Counter(kind for kind, _ in itertools.islice(labelled_documents(0, None, 400), 400))
+    assert kinds["drill"] > 200
+
+
+def test_exchanged_words_leave_a_text_as_it_was_or_change_it_throughout() -> None:
+    with NATURAL.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(passages())
+    slots = 0
+    for row, passage in zip(rows, passages(), strict=True):
+        same = passage.fill(list(passage.slots))
+        assert (same.question, same.text, same.retelling) == tuple(row.values())
+        other = passage.fill(["쿠븀릅"] * len(passage.slots))
+        for slot in passage.slots:
+            assert slot not in other.text + other.retelling
+        slots += len(passage.slots)
+    assert slots > 4 * len(rows)
+    example = Passage("", "{0}[을] 샀고 {1}개가 남았다.", "{0}[이] {1}개 남음.", ("사과", "3"))
+    assert example.fill(["귤", "12"]).text == "귤을 샀고 12개가 남았다."
+    assert example.fill(["귤", "12"]).retelling == "귤이 12개 남음."
