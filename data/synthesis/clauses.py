@@ -17,7 +17,7 @@ class Clause:
     kept: bool  # whether a summary tells it
 
 
-def facts(theme: Theme, world: World) -> list[Clause]:
+def facts(theme: Theme, world: World, more_details: int = 0) -> list[Clause]:
     """The clauses of one answer, in the order of the theme's shape; no line is used twice."""
     rng = world.rng
     used: set[str] = set()
@@ -34,7 +34,7 @@ def facts(theme: Theme, world: World) -> list[Clause]:
             used.add(text)
             text = result(world) if "{metric_result}" in text else world.fill(text)
         found.append(Clause(role, text, tense, letter.isupper()))
-    return _with_details(found, theme, world)
+    return _with_details(found, theme, world, more_details)
 
 
 # How often a kept fact is followed by another of its role that a summary leaves out.
@@ -51,11 +51,11 @@ def _extended(shape: str, rng: random.Random) -> str:
     return out
 
 
-def _with_details(found: list[Clause], theme: Theme, world: World) -> list[Clause]:
+def _with_details(found: list[Clause], theme: Theme, world: World, more: int) -> list[Clause]:
     """Side remarks with names and numbers of their own, which a summary must pass over."""
     rng = world.rng
     pool = theme.lines["D" if any(fact.role == "P" for fact in found) else "B"]
-    for text, tense in rng.sample(pool, pick_count(rng)):
+    for text, tense in rng.sample(pool, pick_count(rng) + more):
         place = 1 + int(rng.random() * (len(found) - 1))
         # A setting runs on into the next sentence; a detail in between would break it.
         if found[place - 1].role != "S" and found[place - 1].role != "D":

@@ -22,6 +22,13 @@ def test_the_default_rate_falls_as_one_over_width() -> None:
     assert TrainConfig(learning_rate=5e-4).peak_learning_rate(768) == 5e-4
 
 
+def test_the_token_budget_is_what_the_longest_examples_take_anyway() -> None:
+    assert TrainConfig().token_budget(1024) == 1024
+    assert TrainConfig(micro_batch_size=4, max_length=512).token_budget(1024) == 2048
+    assert TrainConfig(micro_batch_tokens=3000).token_budget(1024) == 3000
+    assert TrainConfig(micro_batch_tokens=0).token_budget(1024) == 0
+
+
 @pytest.mark.parametrize(
     "argv",
     [
@@ -33,6 +40,7 @@ def test_the_default_rate_falls_as_one_over_width() -> None:
         ["--eval-every", "0"],
         ["--max-steps", "0"],
         ["--micro-batch-size", "0"],
+        ["--micro-batch-tokens", "-1"],
     ],
 )
 def test_values_that_cannot_train_are_refused(argv: list[str]) -> None:

@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 from transformers import GPT2LMHeadModel
 
-from data.encode import IGNORE, Example, collate
+from data.encode import IGNORE, Example, collate, cut_window
 from infer.generate import generate
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from tests.conftest import make_model
@@ -53,11 +54,11 @@ def parts(
     return optimizer, scheduler, precision.grad_scaler()
 
 
-def window_gradient(examples: list[Example], size: int) -> dict[str, torch.Tensor]:
+def window_gradient(examples: list[Example], size: int, budget: int = 0) -> dict[str, torch.Tensor]:
     """The gradient that one window applies: plain SGD at rate 1 moves the weights by just that."""
     model = make_adapted()
     before = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
-    batches = [collate(examples[i : i + size], 0) for i in range(0, len(examples), size)]
+    batches = [collate(batch, 0) for batch in cut_window(examples, size, budget)]
     train_window(model, batches, *parts(model), FP32, max_grad_norm=math.inf)
     after = dict(model.named_parameters())
     return {name: before[name] - after[name].detach() for name in before}
@@ -70,6 +71,21 @@ def test_the_cut_into_micro_batches_changes_nothing(size: int, count: int) -> No
     one_by_one, batched = window_gradient(examples, 1), window_gradient(examples, size)
     for name, gradient in one_by_one.items():
         difference = (gradient - batched[name]).norm() / gradient.norm()
+        assert difference <= 1e-6, (name, difference)
+
+
+@pytest.mark.parametrize("budget", [1, 64, 300, 10_000])
+def test_the_cut_by_tokens_changes_nothing(budget: int) -> None:
+    examples = make_examples(21)
+    cut = cut_window(examples, 1, budget, multiple=4)
+    assert sorted(map(id, chain(*cut))) == sorted(map(id, examples))
+    for batch in cut:
+        rows, length = collate(batch, 0, multiple=4)["input_ids"].shape
+        assert rows == 1 or rows * length <= budget
+    assert len(cut) == {1: 21, 10_000: 1}.get(budget, len(cut))
+    one_by_one, by_tokens = window_gradient(examples, 1), window_gradient(examples, 1, budget)
+    for name, gradient in one_by_one.items():
+        difference = (gradient - by_tokens[name]).norm() / gradient.norm()
         assert difference <= 1e-6, (name, difference)
 
 

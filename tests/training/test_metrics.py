@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from training.metrics import score_summaries
+from training.metrics import faithfulness, score_summaries
 
 TEXT = "편의점 물류 센터에서 출고 지연을 12건에서 3건으로 줄였다."
 
@@ -36,3 +36,16 @@ def test_by_hand() -> None:
 def test_an_empty_reference_is_an_error(references: list[str]) -> None:
     with pytest.raises(ValueError, match="reference"):
         score_summaries(["x"] * len(references), references)
+
+
+def test_faithfulness_by_hand() -> None:
+    source = "편의점에서 출고 지연을 30건 줄였고 분석력을 길렀습니다."
+    assert faithfulness(["출고 지연을 30건 줄이며 분석력을 길렀다."], [source]) == 100
+    # 출고, 지연, 3 (not in 30), 유연 + 함: only the first two are there
+    assert faithfulness(["출고 지연을 3건 줄였다."], [source]) == pytest.approx(100 * 2 / 3)
+    assert faithfulness([unicodedata.normalize("NFD", source)], [source]) == 100
+    assert faithfulness(["강아지가 짖었다."], [source]) == 0
+    # over all words of all pairs, not the mean of the pairs
+    both = faithfulness(["출고 지연을 줄였다.", "강아지"], [source, source])
+    assert both == pytest.approx(100 * 2 / 3)
+    assert faithfulness([""], [source]) == 0
