@@ -1,4 +1,4 @@
-"""Draw a run's `metrics.jsonl` as a picture."""
+"""Draw the log of a run as a picture."""
 
 import json
 from pathlib import Path
@@ -18,14 +18,14 @@ def draw_curves(log: Path, picture: Path) -> None:
     steps = [record for record in records if "loss" in record]
     evaluations = [record for record in records if "validation_loss" in record]
     figure, (losses, rates) = plt.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    losses.plot([r["step"] for r in steps], [r["loss"] for r in steps], label="training")
+    losses.plot([r["step"] for r in steps], [r["loss"] for r in steps], lw=0.8, label="training")
     losses.plot(
         [r["step"] for r in evaluations],
         [r["validation_loss"] for r in evaluations],
         "o-",
         label="validation",
     )
-    losses.set_ylabel("loss (nats per response token)")
+    losses.set_ylabel("loss (nats per token)")
     losses.legend()
     rates.plot([r["step"] for r in steps], [r["lr"] for r in steps])
     rates.set(xlabel="optimizer step", ylabel="learning rate")

@@ -31,6 +31,7 @@ from data.synthesize import pretraining_documents
 from lora.base import EMBEDDED
 from lora.device import pick_device
 from lora.files import atomic_directory
+from training.curves import draw_curves
 from training.loop import train_window
 from training.loss import response_loss
 from training.muon import MuonAdamW, sinusoids
@@ -47,7 +48,7 @@ class PretrainConfig:
     )
     output: Path = option(EMBEDDED, "완성된 베이스를 쓸 폴더")
     work: Path = option(Path("checkpoints/pretrain"), "중간 체크포인트와 기록의 폴더")
-    tokens: int = option(15_000_000, "학습할 토큰 수")
+    tokens: int = option(22_000_000, "학습할 토큰 수")
     vocab_size: int = option(4_096, "어휘 크기")
     tokenizer_documents: int = option(40_000, "토크나이저를 학습할 문서 수")
     layers: int = option(6, "층 수")
@@ -57,7 +58,7 @@ class PretrainConfig:
     batch_size: int = option(4, "한 스텝의 시퀀스 수 (문맥 길이로 셈)")
     learning_rate: float = option(4e-3, "최고 학습률")
     warmup_steps: int = option(100, "학습률을 올리는 스텝 수")
-    drills_first: int = option(35_000, "처음 이만큼의 문서는 대부분 베끼기 연습")
+    drills_first: int = option(20_000, "처음 이만큼의 문서는 대부분 베끼기 연습")
     short_share: float = option(
         0.8, "처음 이만큼은 문맥의 절반 길이로 학습 (어텐션이 싸서 더 빠름)"
     )
@@ -103,6 +104,7 @@ def main() -> None:
         if readme.exists():
             (draft / "README.md").write_bytes(readme.read_bytes())
         (draft / "pretrain.jsonl").write_bytes((config.work / "log.jsonl").read_bytes())
+        draw_curves(config.work / "log.jsonl", draft / "pretrain.png")
     print(f"완성: {config.output}")
 
 
@@ -162,11 +164,16 @@ def pretrain(
         if step < total * config.short_share:
             ids = ids.view(-1, config.context // 2)
         batch = {"input_ids": ids, "labels": ids}
+        lr = float(scheduler.get_last_lr()[0])
         loss, norm, skipped = train_window(
             model, [batch], optimizer, scheduler, scaler, precision, max_grad_norm=1.0
         )
-        record = {"step": step, "tokens": step * ids.numel(), "loss": loss, "grad_norm": norm}
-        record |= {"skipped": skipped, "seconds": round(time.monotonic() - started, 1)}
+        record = {"step": step, "tokens": step * ids.numel(), "loss": loss, "lr": lr}
+        record |= {
+            "grad_norm": norm,
+            "skipped": skipped,
+            "seconds": round(time.monotonic() - started, 1),
+        }
         if step % config.save_every == 0 or step == total:
             record["validation_loss"] = validation_loss(model, validation, precision)
             save(model, optimizer, scheduler, config.work, step, record["seconds"])

@@ -33,13 +33,16 @@ SPLIT = "|".join(
 
 
 def train_tokenizer(
-    documents: Iterable[str], vocab_size: int, context: int
+    documents: Iterable[str], vocab_size: int, context: int, split: str = SPLIT
 ) -> PreTrainedTokenizerFast:
-    """Byte-level BPE over `documents`; every string round-trips, since all 256 bytes are tokens."""
+    """Byte-level BPE over `documents`; every string round-trips, since all 256 bytes are tokens.
+
+    Merges never cross a seam between two matches of the regular expression `split`.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            pre_tokenizers.Split(Regex(split), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -1,0 +1,124 @@
+"""Which tokenizer copies best: a tiny GPT-2 learns dictation with each, for the same time.
+
+    python -m tests.benchmarks.tokenizers --corpus DIR
+
+Two layers of width 128 see the same number of tokens of copying drills, then copy sentences of
+tests/data/handwritten_dev.csv, which they have never seen. Bits per character compare across
+tokenizers; "words" is the share of words that greedy decoding copies letter for letter.
+"""
+
+import argparse
+import csv
+import math
+import re
+import time
+from itertools import islice
+from pathlib import Path
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from data.encode import IGNORE
+from data.synthesize import pretraining_documents
+from infer.generate import generate
+from training.loss import response_loss
+from training.muon import MuonAdamW, sinusoids
+from training.precision import pick_precision
+from training.pretrain import pack
+from training.tokenizer import HANGUL, SPLIT, train_tokenizer
+
+REST = [r" ?\p{L}+", r" ?\p{N}", r" ?[^\s\p{L}\p{N}]+", r"\s+(?!\S)", r"\s+"]
+CANDIDATES = {
+    "BPE, 4,096": (4096, "|".join(REST)),
+    "BPE, 8,192": (8192, "|".join(REST)),
+    "BPE, particles apart, 2,048": (2048, SPLIT),
+    "BPE, particles apart, 4,096": (4096, SPLIT),
+    "BPE, particles apart, 8,192": (8192, SPLIT),
+    "pieces within a syllable, 4,096": (4096, "|".join([f" ?{HANGUL}", *REST])),
+}
+LAYERS, WIDTH, HEADS, LENGTH, BATCH, RATE = 2, 128, 4, 256, 16, 6e-3
+DRILLS = 10**9  # documents: all of them
+SENTENCES = Path("tests/data/handwritten_dev.csv")
+
+
+def sentences(count: int) -> list[str]:
+    with SENTENCES.open(encoding="utf-8", newline="") as file:
+        answers = [row["answer"] for row in csv.DictReader(file)]
+    found = (text for answer in answers for text in re.split(r"(?<=[.?!])\s", answer))
+    return [text for text in found if 15 <= len(text) <= 60][:count]
+
+
+def pretrain(
+    tokenizer: PreTrainedTokenizerFast, corpus: Path | None, steps: int
+) -> GPT2LMHeadModel:
+    torch.manual_seed(0)
+    precision = pick_precision("auto", torch.device("cpu"))
+    model = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer), n_positions=LENGTH, n_embd=WIDTH, n_layer=LAYERS,
+            n_head=HEADS, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+            activation_function="gelu_pytorch_tanh", bos_token_id=0, eos_token_id=0,
+        )
+    )  # fmt: skip
+    with torch.no_grad():
+        model.transformer.wpe.weight.copy_(sinusoids(LENGTH, WIDTH))
+    optimizer = MuonAdamW(model, RATE)
+    sequences = pack(pretraining_documents(2, corpus, DRILLS), tokenizer, LENGTH)
+    for step in range(steps):
+        for group in optimizer.param_groups:  # up in 50 steps, down over the last 30%
+            group["lr"] = RATE * min((step + 1) / 50, 1.0, (steps - step) / (0.3 * steps))
+        ids = torch.tensor(list(islice(sequences, BATCH)))
+        with precision.autocast():
+            loss = response_loss(model, ids, ids) / ids.numel()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    return model.eval()
+
+
+@torch.no_grad()
+def copying(
+    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, texts: list[str]
+) -> tuple[float, float]:
+    """Bits per character of the copied line, and the share of words copied greedily (0 to 100)."""
+    nats, right, words = 0.0, 0, 0
+    for text in texts:
+        prompt = tokenizer(f"{text}\n\n받아쓰기\n")["input_ids"]
+        copy = tokenizer(text)["input_ids"]
+        ids = torch.tensor([prompt + copy])
+        labels = torch.tensor([[IGNORE] * len(prompt) + copy])
+        nats += response_loss(model, ids, labels).item()
+        start = torch.tensor([prompt])
+        room = min(len(copy) + 4, LENGTH - len(prompt))
+        tokens = generate(model, start, torch.ones_like(start), tokenizer.eos_token_id, room)
+        written = tokenizer.decode([int(token) for token in tokens]).split()
+        wanted = text.split()
+        right += sum(a == b for a, b in zip(written, wanted, strict=False))
+        words += len(wanted)
+    return nats / math.log(2) / sum(map(len, texts)), 100 * right / words
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--only", nargs="+", default=list(CANDIDATES))
+    options = parser.parse_args()
+    texts = sentences(100)
+    print("| | characters per token | bits per copied character | words | minutes |")
+    print("| --- | --- | --- | --- | --- |")
+    for name in options.only:
+        vocab_size, split = CANDIDATES[name]
+        documents = islice(pretraining_documents(0, options.corpus), 12_000)
+        tokenizer = train_tokenizer(documents, vocab_size, LENGTH, split)
+        started = time.perf_counter()
+        model = pretrain(tokenizer, options.corpus, options.steps)
+        minutes = (time.perf_counter() - started) / 60
+        density = sum(map(len, texts)) / sum(map(len, tokenizer(texts)["input_ids"]))
+        bits, words = copying(model, tokenizer, texts)
+        print(f"| {name} | {density:.2f} | {bits:.2f} | {words:.1f} | {minutes:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
