@@ -39,6 +39,7 @@ class InferOptions:
     top_k: int = option(0, "가장 그럴듯한 k개에서만 고름 (0: 제한 없음)")
     top_p: float = option(1.0, "확률의 합이 p가 될 때까지의 토큰에서만 고름")
     repetition_penalty: float = option(1.0, "이미 나온 토큰을 덜 고름 (1: 그대로)")
+    no_repeat_ngram: int = option(0, "요약 안에서 같은 토큰 n개를 되풀이하지 않음 (0: 그대로)")
     seed: int = option(42, "난수 시드")
     batch_size: int = option(16, "--csv에서 한꺼번에 요약할 행 수")
     device: str = option("auto", "auto, cuda, mps, cpu")
@@ -56,7 +57,7 @@ class InferOptions:
         if self.csv is not None and self.question is not None:
             raise UserError("--csv와 --question은 함께 쓸 수 없습니다. 하나만 주세요.")
         positive = ("max_new_tokens", "batch_size", "top_p", "repetition_penalty")
-        for name in (*positive, "temperature", "top_k"):
+        for name in (*positive, "temperature", "top_k", "no_repeat_ngram"):
             value = getattr(self, name)
             if value < 0 or (value == 0 and name in positive):
                 raise UserError(f"--{name.replace('_', '-')} {value}: 값이 너무 작습니다.")
@@ -65,7 +66,12 @@ class InferOptions:
     def sampling(self) -> Sampling:
         """How to draw tokens."""
         return Sampling(
-            self.temperature, self.top_k, self.top_p, self.repetition_penalty, self.seed
+            self.temperature,
+            self.top_k,
+            self.top_p,
+            self.repetition_penalty,
+            self.no_repeat_ngram,
+            self.seed,
         )
 
 

@@ -16,13 +16,14 @@ from transformers import DynamicCache, PreTrainedModel
 class Sampling:
     """How the next token is drawn. The default is greedy: temperature 0 takes the likeliest.
 
-    The order is that of transformers: repetition penalty, temperature, top-k, top-p.
+    The order is that of transformers: repetition penalty, n-grams, temperature, top-k, top-p.
     """
 
     temperature: float = 0.0
     top_k: int = 0  # keep the k likeliest tokens; 0 keeps all
     top_p: float = 1.0  # keep the likeliest tokens that together have this probability
     repetition_penalty: float = 1.0  # CTRL, https://arxiv.org/abs/1909.05858, section 4.1
+    no_repeat_ngram: int = 0  # no n tokens of the response come twice; 0 lets them
     seed: int = 42
 
 
@@ -47,18 +48,17 @@ def generate(
     generator = torch.Generator(device=input_ids.device).manual_seed(sampling.seed)
     cache = DynamicCache()
     logits = prefill(model, input_ids, attention_mask, cache)
-    # What repetition_penalty looks at: a row's own tokens, with padding covered by its last one.
+    # What repetition is judged by: a row's own tokens, with padding covered by its last one.
     seen = torch.where(attention_mask.bool(), input_ids, input_ids[:, -1:])
     finished = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
     for step in range(max_new_tokens):
-        token = choose(logits, seen, sampling, generator)
+        token = choose(logits, seen, input_ids.shape[1], sampling, generator)
         token = torch.where(finished, eos_token_id, token)
         yield token
         finished |= token == eos_token_id
         if finished.all() or step == max_new_tokens - 1:
             return
-        if sampling.repetition_penalty != 1.0:
-            seen = torch.cat([seen, token[:, None]], dim=1)
+        seen = torch.cat([seen, token[:, None]], dim=1)
         attention_mask = torch.cat([attention_mask, torch.ones_like(token)[:, None]], dim=1)
         logits = decode(model, token, attention_mask, cache)
 
@@ -97,10 +97,17 @@ def decode(
     return output.logits[:, -1].float()
 
 
-def choose(logits: Tensor, seen: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
-    """Draw one token a row: logits (B, V) and the tokens before (B, S) in, ids (B,) out."""
+def choose(
+    logits: Tensor, seen: Tensor, prompt: int, sampling: Sampling, generator: torch.Generator
+) -> Tensor:
+    """Draw one token a row: ids (B,) from logits (B, V).
+
+    `seen` (B, S) are the tokens before, the first `prompt` of which are the prompt's.
+    """
     if sampling.repetition_penalty != 1.0:
         logits = penalize(logits, seen, sampling.repetition_penalty)
+    if sampling.no_repeat_ngram:
+        logits = forbid_repeats(logits, seen[:, prompt:], sampling.no_repeat_ngram)
     if sampling.temperature == 0:
         return logits.argmax(dim=-1)
     logits = keep_likeliest(logits / sampling.temperature, sampling.top_k, sampling.top_p)
@@ -112,6 +119,20 @@ def penalize(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
     scores = logits.gather(1, seen)
     scores = torch.where(scores > 0, scores / penalty, scores * penalty)
     return logits.scatter(1, seen, scores)
+
+
+def forbid_repeats(logits: Tensor, response: Tensor, n: int) -> Tensor:
+    """Set to -inf each token that would end an n-gram `response` (B, S) has already.
+
+    transformers' no_repeat_ngram_size also looks at the prompt; but words of the prompt are what
+    a summary is made of.
+    """
+    if response.shape[1] < n:
+        return logits
+    ngrams = response.unfold(1, n, 1)  # (B, S - n + 1, n)
+    begun = (ngrams[:, :, :-1] == response[:, None, response.shape[1] - n + 1 :]).all(-1)
+    repeats = torch.zeros_like(logits).scatter_add(1, ngrams[:, :, -1], begun.to(logits.dtype))
+    return logits.masked_fill(repeats > 0, float("-inf"))
 
 
 def keep_likeliest(logits: Tensor, top_k: int, top_p: float) -> Tensor:

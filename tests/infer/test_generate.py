@@ -1,10 +1,13 @@
 """transformers' own `generate` and logits processors are the independent truth."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from transformers import (
     GPT2LMHeadModel,
     LogitsProcessorList,
+    NoRepeatNGramLogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
@@ -13,7 +16,7 @@ from transformers import (
 
 from data.encode import encode_prompt
 from data.synthesize import interview_rows
-from infer.generate import Sampling, generate, keep_likeliest, penalize
+from infer.generate import Sampling, forbid_repeats, generate, keep_likeliest, penalize
 from infer.summarize import pad_left
 from lora.base import EMBEDDED, load_base
 from tests.conftest import make_model
@@ -103,6 +106,27 @@ def test_filters_are_those_of_transformers() -> None:
         expected = processors(seen, logits.clone())
         got = keep_likeliest(penalize(logits, seen, penalty) / temperature, top_k, top_p)
         torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_forbidden_repeats_are_those_of_transformers(n: int) -> None:
+    torch.manual_seed(n)
+    for length in (0, 1, n, 40):
+        logits, response = torch.randn(6, 12), torch.randint(0, 4, (6, length))
+        expected = logits
+        if length:
+            expected = NoRepeatNGramLogitsProcessor(n)(response, logits)
+        torch.testing.assert_close(forbid_repeats(logits, response, n), expected)
+
+
+def test_no_ngram_of_the_response_comes_twice_but_the_prompts_may(model: GPT2LMHeadModel) -> None:
+    rows = ours(model, PROMPTS, eos=-1, no_repeat_ngram=2)
+    for row in rows:
+        pairs = list(pairwise(row))
+        assert len(pairs) == len(set(pairs))
+    assert any(len(set(pairwise(row))) < 39 for row in ours(model, PROMPTS, eos=-1))
+    for prompt, row in zip(PROMPTS, rows, strict=True):
+        assert row == ours(model, [prompt], eos=-1, no_repeat_ngram=2)[0]
 
 
 def test_sampling_follows_the_probabilities(model: GPT2LMHeadModel) -> None:
