@@ -105,7 +105,7 @@ def _template_rows(count: int, rng: random.Random) -> list[dict[str, str]]:
     while len(rows) < count:
         theme = known[len(rows) % len(known)]
         world = World(rng, families[int(rng.random() * len(families))], _ROW_OPEN_SHARE)
-        found = facts(theme, world, more_details=1 + int(rng.random() * 3))
+        found = facts(theme, world, more_details=2 + int(rng.random() * 3))
         question = pick(rng, voice("asks")["lead"]) + world.fill(pick(rng, theme.questions()))
         spoken = answer(found, Speaker.draw(rng), rng)
         summary = retell([fact for fact in found if fact.kept], "sample", rng)

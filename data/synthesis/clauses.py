@@ -54,8 +54,10 @@ def _extended(shape: str, rng: random.Random) -> str:
 def _with_details(found: list[Clause], theme: Theme, world: World, more: int) -> list[Clause]:
     """Side remarks with names and numbers of their own, which a summary must pass over."""
     rng = world.rng
-    pool = theme.lines["D" if any(fact.role == "P" for fact in found) else "B"]
-    for text, tense in rng.sample(pool, pick_count(rng) + more):
+    story = any(fact.role == "P" for fact in found)
+    pool = theme.lines["D" if story else "B"]
+    # Much small talk fits a story; around an opinion it would only be noise.
+    for text, tense in rng.sample(pool, pick_count(rng) + (more if story else 0)):
         place = 1 + int(rng.random() * (len(found) - 1))
         # A setting runs on into the next sentence; a detail in between would break it.
         if found[place - 1].role != "S" and found[place - 1].role != "D":
