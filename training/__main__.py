@@ -19,6 +19,10 @@ from training.evaluate import validation_loss, written_summaries
 from training.loop import Step, train
 from training.precision import pick_precision
 
+# Up to this many tokens, attention as plain matrix products is faster on a CPU than the fused
+# kernel (BENCHMARKS.md), and the T x T matrices that it keeps are small.
+SHORT = 512
+
 
 def main() -> None:
     config = parse_options(TrainConfig, "python -m training", "LoRA로 요약을 학습합니다.")
@@ -42,6 +46,8 @@ def main() -> None:
     validation = encode_rows(validation_rows, tokenizer, max_length)
     print(describe_lengths(examples))
     print(f"학습 {len(examples):,}행, 검증 {len(validation):,}행")
+    if precision.device.type == "cpu" and max(len(e.input_ids) for e in examples) <= SHORT:
+        model.set_attn_implementation("eager")
 
     folder = RunFolder(
         config.output_dir / f"{short_name(base.name)}-lora", base, config.lora, asdict(config)

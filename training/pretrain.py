@@ -94,6 +94,8 @@ def main() -> None:
         model.transformer.wpe.weight.copy_(sinusoids(config.context, config.width))
     model.to(precision.device)  # type: ignore[arg-type]
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}M 파라미터, {precision.name}")
+    if precision.device.type == "cpu":
+        model.set_attn_implementation("eager")  # faster there at these lengths (BENCHMARKS.md)
     if config.compile:
         model.transformer.compile(dynamic=False)
     pretrain(model, tokenizer, config, precision)

@@ -97,6 +97,7 @@ def train_with_peft() -> Summarizer:
             parameter.data = parameter.data.float()
     rows = split_interviews(read_interviews(SAMPLE_CSV).rows)[0]
     examples = encode_rows(rows, base.tokenizer, base.context)
+    base.model.set_attn_implementation("eager")  # as `make train` on a CPU
     train(base.model, examples, config, precision, lambda _step, _due: None)
     return Summarizer(adapted.merge_and_unload().float().eval(), base.tokenizer)
 
