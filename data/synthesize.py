@@ -108,7 +108,8 @@ def _template_rows(count: int, rng: random.Random) -> list[dict[str, str]]:
         found = facts(theme, world, more_details=2 + int(rng.random() * 3))
         question = pick(rng, voice("asks")["lead"]) + world.fill(pick(rng, theme.questions()))
         spoken = answer(found, Speaker.draw(rng), rng)
-        summary = retell([fact for fact in found if fact.kept], "sample", rng)
+        # Its frames bring no nouns of their own: all that a summary names is in the answer.
+        summary = retell([fact for fact in found if fact.kept], "summary", rng)
         if len(summary) >= _SHORTEST_SUMMARY and summary not in seen:
             seen[summary] = None
             rows.append(
