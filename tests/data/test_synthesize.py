@@ -17,6 +17,7 @@ from data.synthesis.particles import PAIRS, attach, choose, final_sound, resolve
 from data.synthesis.register import nominal, plain
 from data.synthesize import (
     FORBIDDEN,
+    HANDWRITTEN,
     MAKERS,
     interview_rows,
     labelled_documents,
@@ -27,8 +28,14 @@ from data.synthesize import (
 DEFAULT_ROWS, DEFAULT_SEED = 3200, 0
 PRETRAINING_SEED = 2  # the stream that the embedded base has read
 HELD_OUT = Path(__file__).parent / "handwritten_eval.csv"
+HELD_OUT_DEV = Path(__file__).parent / "handwritten_dev.csv"
 SHIPPED = Path(__file__).parent.parent.parent / "data" / "sample_interview.csv"
 Row = dict[str, str]
+
+
+def read(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +119,21 @@ def test_the_shipped_file_is_what_the_command_writes(tmp_path: Path) -> None:
 def test_the_rows_kept_for_evaluation_are_in_neither(
     rows: list[Row], documents: list[tuple[str, str]]
 ) -> None:
-    with HELD_OUT.open(encoding="utf-8", newline="") as file:
-        held_out = list(csv.DictReader(file))
-    assert len(held_out) == 40
     known = "\n".join([*(text for _, text in documents), *(" ".join(row.values()) for row in rows)])
-    for row in held_out:
-        assert row["answer"] not in known and row["summary"] not in known
+    for path, count in ((HELD_OUT, 40), (HELD_OUT_DEV, 36)):
+        held_out = read(path)
+        assert len(held_out) == count
+        for row in held_out:
+            assert row["answer"] not in known and row["summary"] not in known
+
+
+def test_what_was_written_by_hand_shares_no_sentence() -> None:
+    owner: dict[str, Path] = {}
+    for path in (HELD_OUT, HELD_OUT_DEV, HANDWRITTEN, NATURAL):
+        texts = (text for row in read(path) for key, text in row.items() if key != "question")
+        for sentence in {part for text in texts for part in re.split(r"(?<=[.?!])\s+", text)}:
+            if len(sentence) > 20:
+                assert owner.setdefault(sentence, path) == path, sentence
 
 
 def test_count_and_variety(rows: list[Row], template_rows: list[Row]) -> None:
@@ -129,18 +145,18 @@ def test_count_and_variety(rows: list[Row], template_rows: list[Row]) -> None:
     assert 45 <= lengths[len(lengths) // 2] <= 75
 
 
-def test_no_artefacts(template_rows: list[Row]) -> None:
+def test_no_artefacts(rows: list[Row]) -> None:
     broken = re.compile(r"[{}\[\]]|None|  |을를|를을|은는|는은|이가 가|(?<=\s)[을를는](?=\s)|,,")
-    for row in template_rows:
+    for row in rows:
         for key in ("question", "answer", "summary"):
             assert not broken.search(row[key]), row[key]
             assert row[key] == row[key].strip()
-            assert row[key][-1] in ".?", row[key]
+            assert row[key][-1] in ".?!", row[key]
         assert 2 <= len(re.findall(r"[.?](?:\s|$)", row["answer"])) <= 24
 
 
-def test_near_duplicates_are_rare(template_rows: list[Row]) -> None:
-    texts = [row["question"] + row["answer"] for row in template_rows[:800]]
+def test_near_duplicates_are_rare(rows: list[Row]) -> None:
+    texts = [row["question"] + row["answer"] for row in rows[:800]]
     grams = [{text[i : i + 3] for i in range(len(text) - 2)} for text in texts]
     near = 0
     for first, second in itertools.combinations(grams, 2):
@@ -200,8 +216,7 @@ def test_drills_may_come_first() -> None:
 
 
 def test_exchanged_words_leave_a_text_as_it_was_or_change_it_throughout() -> None:
-    with NATURAL.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read(NATURAL)
     assert len(rows) == len(passages())
     slots = 0
     for row, passage in zip(rows, passages(), strict=True):
