@@ -22,6 +22,7 @@ class Example:
     input_ids: list[int]
     labels: list[int]
     characters: int  # of prompt and summary, for tokens per character
+    response_characters: int
     truncated: bool
 
     @property
@@ -80,6 +81,7 @@ def encode_example(
         input_ids=prompt + response,
         labels=[IGNORE] * len(prompt) + response,
         characters=sum(map(len, split_prompt(question))) + len(kept) + len(summary),
+        response_characters=len(summary),
         truncated=len(kept) < len(answer),
     )
 

@@ -9,13 +9,14 @@ from tqdm import tqdm
 from console import UserError, parse_options, run
 from data.encode import describe_lengths, encode_rows
 from data.interviews import default_csv, read_interviews, split_interviews
+from infer.summarize import Summarizer
 from lora.base import load_base, short_name
 from lora.device import pick_device
 from lora.inject import inject_lora
 from training.checkpoint import RunFolder
 from training.config import TrainConfig
 from training.curves import draw_curves
-from training.evaluate import validation_loss, written_summaries
+from training.evaluate import held_out_loss, written_summaries
 from training.loop import Step, train
 from training.precision import pick_precision
 
@@ -53,20 +54,28 @@ def main() -> None:
         config.output_dir / f"{short_name(base.name)}-lora", base, config.lora, asdict(config)
     )
 
+    summarizer = Summarizer(model, tokenizer)
+    samples = validation_rows.select(range(min(config.eval_samples, len(validation_rows))))
+
     def on_step(step: Step, due: bool) -> None:
         folder.log(asdict(step))
         if not due:
             return
-        loss = validation_loss(model, validation, precision)
-        best = folder.save(step.step, loss)  # before writing summaries, which takes longer
-        written = written_summaries(
-            model, tokenizer, validation_rows, precision, config.eval_samples
-        )
-        folder.log({"step": step.step, "validation_loss": loss, **written.scores})
-        scores = ", ".join(f"{name} {value:.1f}" for name, value in written.scores.items())
+        loss = held_out_loss(model, validation, precision)
+        best = folder.save(step.step, loss.per_token)  # before writing summaries, which is slower
+        written = written_summaries(summarizer, samples, precision)
+        values = written.scores.values if written.scores else {}
+        perplexities = {
+            "perplexity": loss.perplexity,
+            "character_perplexity": loss.character_perplexity,
+        }
+        folder.log({"step": step.step, "validation_loss": loss.per_token, **perplexities, **values})
+        scores = ", ".join(f"{name} {value:.1f}" for name, value in values.items())
         tqdm.write(
-            f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {loss:.3f}"
-            f"{' (지금까지 최고)' if best else ''}, 형태소 {scores}"
+            f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {loss.per_token:.3f}"
+            f"{' (지금까지 최고)' if best else ''}, "
+            f"퍼플렉서티 토큰 {loss.perplexity:.2f} 글자 {loss.character_perplexity:.2f}\n"
+            f"  형태소(mecab-ko) {scores}"
         )
         for wanted, summary in list(zip(written.references, written.summaries, strict=True))[:2]:
             tqdm.write(f"  정답  {wanted}\n  모델  {summary}")

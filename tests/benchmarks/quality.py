@@ -28,7 +28,7 @@ from infer.summarize import Summarizer
 from lora.base import load_base
 from training.config import TrainConfig
 from training.loop import train
-from training.metrics import MorphemeTokenizer, faithfulness, score_summaries
+from training.metrics import KoreanTokenizer, faithfulness, score_summaries
 from training.precision import pick_precision
 
 BASE = Path("checkpoints/ko-gpt2-mini")
@@ -57,7 +57,7 @@ def first_sentence(row: dict[str, str]) -> str:
 
 def oracle_sentence(row: dict[str, str]) -> str:
     """The sentence of the answer that is nearest to the reference: no extraction does better."""
-    scorer = RougeScorer(["rougeL"], tokenizer=MorphemeTokenizer())
+    scorer = RougeScorer(["rougeL"], tokenizer=KoreanTokenizer())
     return max(
         sentences(row["answer"]),
         key=lambda text: float(scorer.score(row["summary"], text)["rougeL"].fmeasure),
@@ -66,7 +66,7 @@ def oracle_sentence(row: dict[str, str]) -> str:
 
 def report(name: str, summaries: Sequence[str], rows: Dataset, seconds: float = 0.0) -> None:
     """Print one line of the table."""
-    scores = score_summaries(summaries, rows["summary"][:])
+    scores = score_summaries(summaries, rows["summary"][:]).values
     sources = [f"{row['question']} {row['answer']}" for row in rows]
     cells = [f"{scores[key]:.1f}" for key in ("rouge1", "rouge2", "rougeL", "bleu")]
     cells.append(f"{faithfulness(summaries, sources):.1f}")

@@ -33,7 +33,7 @@ def make_examples(count: int, seed: int = 0) -> list[Example]:
         prompt = [draw(1, 384) for _ in range(draw(3, 40))]
         response = [*(draw(1, 384) for _ in range(draw(1, 20))), 0]
         examples.append(
-            Example(prompt + response, [IGNORE] * len(prompt) + response, 0, truncated=False)
+            Example(prompt + response, [IGNORE] * len(prompt) + response, 0, 0, truncated=False)
         )
     return examples
 
