@@ -9,7 +9,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quantize infer test lint base sample clean
+.PHONY: help setup train quantize evaluate infer test lint base sample clean
 
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ train: .venv/requirements ## LoRA를 학습해 checkpoints/에 어댑터를 씀
 
 quantize: .venv/requirements ## 어댑터를 병합하고 4비트로 양자화
 	@$(BIN)/python -m quant --bits $(BITS) $(ARGS)
+
+evaluate: .venv/requirements ## 만든 모델들을 같은 검증 행에서 견줌
+	@$(BIN)/python -m training.compare $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 # Variables given to make reach the shell's environment: "$$ANSWER" keeps quotes in the text whole.
 infer: .venv/requirements ## 내장 예제나 QUESTION, ANSWER를 요약

@@ -84,12 +84,25 @@ def fail(error: UserError) -> int:
     return 2
 
 
+def columns(text: str) -> int:
+    """The width of `text` on a terminal, where a Hangul syllable takes two columns."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns also stand straight on a terminal."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(columns(line[i]) for line in lines) for i in range(len(header))]
+    padded = [
+        [cell + " " * (width - columns(cell)) for cell, width in zip(line, widths, strict=True)]
+        for line in lines
+    ]
+    padded.insert(1, ["-" * width for width in widths])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
+
+
 def box(*lines: str) -> str:
-    """The lines in a frame; a Hangul syllable is two columns wide."""
-
-    def columns(text: str) -> int:
-        return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
+    """The lines in a frame."""
     width = max(columns(line) for line in lines)
     rule = "─" * (width + 2)
     body = [f"│ {line}{' ' * (width - columns(line))} │" for line in lines]

@@ -1,4 +1,7 @@
-"""The device to run on."""
+"""The device to run on, and how much of its memory was needed."""
+
+import sys
+from pathlib import Path
 
 import torch
 
@@ -20,3 +23,21 @@ def pick_device(name: str = "auto") -> torch.device:
             f"--device {name}: 이 컴퓨터에 그 장치가 없습니다. --device cpu 또는 auto를 쓰세요."
         )
     return torch.device(name)
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most bytes that this process has held: on the GPU, or else resident in memory.
+
+    None where the system does not say (Windows).
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "linux":
+        # Not getrusage: a child process starts from its parent's peak there (getrusage(2)).
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None

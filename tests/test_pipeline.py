@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from console import run
 from data.synthesize import interview_rows
 from tests.conftest import make_model
+from training.compare import held_out_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -113,6 +114,34 @@ def test_csv_in_csv_out(trained: Path, runs: Path) -> None:
     assert not list(runs.glob("*.partial"))
 
 
+def test_evaluate_compares_what_exists(trained: Path, runs: Path) -> None:
+    result = command(
+        *("training.compare", "--output-dir", trained, "--limit", 2),
+        *("--models", "first", "lora", "4bit", "--tokenization", "char"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "tok:char" in result.stdout and "chrf: nrefs:1" in result.stdout
+    record = json.loads((trained / "tiny-lora" / "comparison.json").read_text(encoding="utf-8"))
+    assert [line["name"] for line in record["results"]] == ["first", "lora", "4bit"]
+    first, lora, four_bit = record["results"]
+    assert first["faithfulness"] == 100 and first["perplexity"] is None
+    assert len(lora["summaries"]) == len(record["rows"])
+    # bytes are tokens in the tiny base: 2.5 or so to a character
+    assert 1 < lora["perplexity"] < lora["character_perplexity"]
+    assert four_bit["megabytes"] < lora["megabytes"] < four_bit["peak_megabytes"]
+    lines = (trained / "tiny-lora" / "comparison.md").read_text(encoding="utf-8").splitlines()
+    assert len({line.count("|") for line in lines[:5]}) == 1 and len(lines[0]) > 50
+
+
+def test_rows_that_were_trained_on_are_not_evaluated(trained: Path, runs: Path) -> None:
+    adapter = trained / "tiny-lora" / "best"
+    held_out = held_out_rows(runs / "my.csv", adapter)
+    assert 1 <= len(held_out) < 4
+    assert held_out["answer"][:] == held_out_rows(None, adapter)["answer"][:]
+    (runs / "other.csv").write_bytes((runs / "my.csv").read_bytes())
+    assert len(held_out_rows(runs / "other.csv", adapter)) == 24
+
+
 def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         result = command(
@@ -142,6 +171,10 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
         (["infer", "--question", "왜?"], "--answer"),
         (["infer", "--question", " ", "--answer", "네."], "비어"),
         (["training", "--eval-samples", "0"], "--eval-samples"),
+        (["training.compare", "--models", "16bit"], "--models 16bit"),
+        (["training.compare", "--tokenization", "jamo"], "--tokenization jamo"),
+        (["training.compare", "--limit", "0"], "--limit 0"),
+        (["training.compare", "--output-dir", "{tmp}"], "make train"),
         (["data", "synthesize", "--rows", "0"], "--rows 0"),
         (["infer", "--model", "no-such-folder"], "no-such-folder"),
         (["data", "check", "--data", "{tmp}"], "파일이 없습니다"),
@@ -158,7 +191,8 @@ def test_bad_input_is_one_korean_line_and_exit_code_2(
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", [word.format(tmp=tmp_path) for word in words])
     with pytest.raises(SystemExit) as stop:
-        run(importlib.import_module(f"{words[0]}.__main__").main)
+        name = words[0] if "." in words[0] else f"{words[0]}.__main__"
+        run(importlib.import_module(name).main)
     error = capfd.readouterr().err
     assert stop.value.code == 2
     assert error.startswith("오류: ") and error.count("\n") == 1 and says in error, error

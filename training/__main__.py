@@ -18,6 +18,7 @@ from training.config import TrainConfig
 from training.curves import draw_curves
 from training.evaluate import held_out_loss, written_summaries
 from training.loop import Step, train
+from training.metrics import score_summaries
 from training.precision import pick_precision
 
 # Up to this many tokens, attention as plain matrix products is faster on a CPU than the fused
@@ -64,12 +65,10 @@ def main() -> None:
         loss = held_out_loss(model, validation, precision)
         best = folder.save(step.step, loss.per_token)  # before writing summaries, which is slower
         written = written_summaries(summarizer, samples, precision)
-        values = written.scores.values if written.scores else {}
-        perplexities = {
-            "perplexity": loss.perplexity,
-            "character_perplexity": loss.character_perplexity,
-        }
-        folder.log({"step": step.step, "validation_loss": loss.per_token, **perplexities, **values})
+        values = (
+            score_summaries(written.summaries, written.references).values if written.rows else {}
+        )
+        folder.log({"step": step.step} | loss.record | values)
         scores = ", ".join(f"{name} {value:.1f}" for name, value in values.items())
         tqdm.write(
             f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {loss.per_token:.3f}"
@@ -77,8 +76,8 @@ def main() -> None:
             f"퍼플렉서티 토큰 {loss.perplexity:.2f} 글자 {loss.character_perplexity:.2f}\n"
             f"  형태소(mecab-ko) {scores}"
         )
-        for wanted, summary in list(zip(written.references, written.summaries, strict=True))[:2]:
-            tqdm.write(f"  정답  {wanted}\n  모델  {summary}")
+        for row, summary in list(zip(written.rows, written.summaries, strict=True))[:2]:
+            tqdm.write(f"  정답  {row['summary']}\n  모델  {summary}")
 
     train(model, examples, config, precision, on_step)
     if math.isinf(folder.best_loss):

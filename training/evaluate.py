@@ -5,6 +5,7 @@ that the model has to go on from by itself.
 """
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,6 @@ from transformers import PreTrainedModel
 from data.encode import Example, collate, cut_window
 from infer.summarize import Summarizer
 from training.loss import response_loss
-from training.metrics import Scores, score_summaries
 from training.precision import Precision
 
 BATCH = 32  # rows decoded at a time
@@ -46,14 +46,28 @@ class HeldOutLoss:
         """Of a response character: the same text costs this much under any tokenizer."""
         return math.exp(self.nats / self.characters)
 
+    @property
+    def record(self) -> dict[str, float]:
+        """What a log keeps of it."""
+        return {
+            "validation_loss": self.per_token,
+            "perplexity": self.perplexity,
+            "character_perplexity": self.character_perplexity,
+        }
+
 
 @dataclass(frozen=True)
 class Written:
-    """Summaries that the model wrote, what was hoped for, and the scores."""
+    """Summaries that the model wrote, the rows they are of, and how long it took."""
 
     summaries: list[str]
-    references: list[str]
-    scores: Scores | None  # None where no row left room for a summary
+    rows: list[dict[str, str]]
+    seconds: float
+
+    @property
+    def references(self) -> list[str]:
+        """What was hoped for."""
+        return [row["summary"] for row in self.rows]
 
 
 @torch.no_grad()
@@ -77,12 +91,13 @@ def held_out_loss(
 
 
 def written_summaries(summarizer: Summarizer, rows: Dataset, precision: Precision) -> Written:
-    """Summarise and score the rows whose question leaves room for a summary, in their order."""
+    """Summaries of the rows whose question leaves room for one, in the order of `rows`."""
     summarizer.model.eval()
     chosen = [row for row in rows if summarizer.fits(row)]
     # Rows of like length together: little padding, and a batch ends soon after its first row does.
     order = sorted(range(len(chosen)), key=lambda i: len(chosen[i]["answer"]))
     summaries = [""] * len(chosen)
+    started = time.perf_counter()
     with tqdm(total=len(chosen), desc="요약", unit="행", leave=False) as progress:
         for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
@@ -94,6 +109,4 @@ def written_summaries(summarizer: Summarizer, rows: Dataset, precision: Precisio
             for place, summary in zip(places, written, strict=True):
                 summaries[place] = summary
             progress.update(len(batch))
-    references = [row["summary"] for row in chosen]
-    scores = score_summaries(summaries, references) if chosen else None
-    return Written(summaries, references, scores)
+    return Written(summaries, chosen, time.perf_counter() - started)

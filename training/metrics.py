@@ -55,7 +55,7 @@ class Scores:
 
     values: dict[str, float]
     intervals: dict[str, tuple[float, float]]  # 95%; empty where none were asked for
-    signatures: dict[str, str]  # how each was computed, to print beside it
+    signatures: dict[str, str]  # of rouge, bleu and chrf: how it was computed, to print beside it
 
 
 def score_summaries(
@@ -78,7 +78,7 @@ def score_summaries(
     scored = (scorer.score(r, p) for p, r in zip(predictions, references, strict=True))
     pairs = 100 * np.array([[score[name].fmeasure for name in ROUGE] for score in scored])  # (N, 3)
     values = dict(zip(ROUGE, pairs.mean(axis=0).tolist(), strict=True))
-    signatures = dict.fromkeys(ROUGE, f"F1|mean of pairs|tok:{tokenization}|rouge_score")
+    signatures = {"rouge": f"F1|mean of pairs|tok:{tokenization}|rouge_score"}
     bounds: dict[str, tuple[float, float]] = {}
     if intervals:
         draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)))

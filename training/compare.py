@@ -1,0 +1,239 @@
+"""`python -m training.compare`: all that a run has made, on the same held-out rows, in one table.
+
+Each model is opened in a process of its own, so that its peak memory is its own, too.
+"""
+
+import json
+import multiprocessing
+import re
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers.utils.logging import disable_progress_bar
+
+from console import UserError, option, parse_options, run, table
+from data.encode import encode_rows
+from data.interviews import default_csv, read_interviews, split_interviews
+from infer.load import load_model
+from infer.summarize import Summarizer
+from lora.adapter import base_of, find_adapter
+from lora.base import local_folder, short_name
+from lora.device import peak_memory, pick_device
+from training.evaluate import held_out_loss, written_summaries
+from training.metrics import TOKENIZATIONS, faithfulness, score_summaries
+from training.precision import pick_precision
+
+LABELS = {
+    "first": "답변의 첫 문장",
+    "base": "베이스",
+    "lora": "LoRA",
+    "merged": "병합 fp16",
+    "8bit": "8비트",
+    "4bit": "4비트",
+}
+
+
+@dataclass
+class CompareOptions:
+    """Options of the command."""
+
+    data: Path | None = option(
+        None, "평가할 CSV. 학습에 쓴 CSV면 그 검증 행만, 다른 CSV면 모든 행. 안 주면 학습에 쓴 CSV"
+    )
+    models: list[str] = option([], f"견줄 것: {', '.join(LABELS)}. 안 주면 있는 것 모두")
+    limit: int | None = option(None, "앞에서부터 이만큼의 행만")
+    tokenization: str = option("morpheme", f"점수를 재는 단위: {', '.join(TOKENIZATIONS)}")
+    output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
+    device: str = option("auto", "auto, cuda, mps, cpu")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            UserError: the first such option.
+        """
+        if unknown := set(self.models) - set(LABELS):
+            raise UserError(
+                f"--models {unknown.pop()}: 모르는 이름입니다. {', '.join(LABELS)} 중에서 고르세요."
+            )
+        if self.tokenization not in TOKENIZATIONS:
+            raise UserError(
+                f"--tokenization {self.tokenization}: {', '.join(TOKENIZATIONS)} 중에서 고르세요."
+            )
+        if self.limit is not None and self.limit < 1:
+            raise UserError(f"--limit {self.limit}: 1 이상이어야 합니다. 값을 바꾸세요.")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the comparison; None is what a model-free baseline has not."""
+
+    name: str
+    scores: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    signatures: dict[str, str]
+    faithfulness: float
+    summaries: list[str]
+    perplexity: float | None = None
+    character_perplexity: float | None = None
+    megabytes: float | None = None  # weights on disk
+    peak_megabytes: float | None = None  # of the whole process
+    tokens_per_second: float | None = None
+
+    def cells(self) -> list[str]:
+        """The line as text, in the order of `HEADER`."""
+        low, high = self.intervals["rougeL"]
+        s = self.scores
+        return [
+            LABELS[self.name],
+            f"{s['rouge1']:.1f}",
+            f"{s['rouge2']:.1f}",
+            f"{s['rougeL']:.1f} ({low:.0f}–{high:.0f})",
+            f"{s['bleu']:.1f}",
+            f"{s['chrf']:.1f}",
+            f"{self.faithfulness:.1f}",
+            *(
+                "" if value is None else f"{value:{form}}"
+                for value, form in (
+                    (self.perplexity, ".2f"),
+                    (self.character_perplexity, ".2f"),
+                    (self.megabytes, ".1f"),
+                    (self.peak_megabytes, ",.0f"),
+                    (self.tokens_per_second, ",.0f"),
+                )
+            ),
+        ]
+
+
+HEADER = [
+    "", "ROUGE-1", "ROUGE-2", "ROUGE-L (95%)", "BLEU", "chrF", "충실도", "PPL/토큰", "PPL/글자",
+    "파일 MB", "메모리 MB", "토큰/초",
+]  # fmt: skip
+
+
+def main() -> None:
+    options = parse_options(CompareOptions, "python -m training.compare", "모델을 견줍니다.")
+    adapter = find_adapter(options.output_dir)
+    found = find_models(adapter, options.output_dir)
+    for name in options.models:
+        if name != "first" and name not in found:
+            raise UserError(
+                f"--models {name}: {options.output_dir}에 없습니다. "
+                "make train, make quantize, make quantize BITS=8로 만드세요."
+            )
+    rows = held_out_rows(options.data, adapter)
+    rows = rows.select(range(min(options.limit or len(rows), len(rows))))
+    print(f"{len(rows):,}행, 단위 {options.tokenization}", flush=True)
+
+    wanted = options.models or list(LABELS)
+    results = [first_sentences(rows, options.tokenization)] if "first" in wanted else []
+    # A fresh interpreter each: a forked one would inherit this one's memory and threads.
+    context = multiprocessing.get_context("spawn")
+    for name, path in found.items():
+        if name in wanted:
+            with ProcessPoolExecutor(1, context, initializer=disable_progress_bar) as pool:
+                arguments = (name, path, rows, options.device, options.tokenization)
+                results.append(pool.submit(measure, *arguments).result())
+    lines = table(HEADER, [result.cells() for result in results])
+    signatures = "\n".join(f"{name}: {value}" for name, value in results[0].signatures.items())
+    print(f"\n{lines}\n\n{signatures}")
+
+    folder = adapter.parent
+    record = {
+        "tokenization": options.tokenization,
+        "rows": [dict(row) for row in rows],
+        "results": [asdict(result) for result in results],
+    }
+    (folder / "comparison.json").write_text(
+        json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    (folder / "comparison.md").write_text(f"{lines}\n\n{signatures}\n", encoding="utf-8")
+    print(f"\n{folder / 'comparison.json'}, {folder / 'comparison.md'}에 남겼습니다.")
+
+
+def find_models(adapter: Path, output_dir: Path) -> dict[str, str]:
+    """What there is of the run that made `adapter`: our name of it, and where it is."""
+    base = base_of(adapter)
+    made = {
+        kind: output_dir / f"{short_name(base)}-{folder}"
+        for kind, folder in (("merged", "merged"), ("8bit", "bnb-8bit"), ("4bit", "bnb-4bit"))
+    }
+    there = {kind: str(path) for kind, path in made.items() if (path / "config.json").is_file()}
+    return {"base": base, "lora": str(adapter), **there}
+
+
+def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
+    """The rows of `data` that the run of `adapter` was not trained on."""
+    state = json.loads((adapter / "trainer_state.json").read_text(encoding="utf-8"))
+    trained_on = Path(state["settings"]["data"] or default_csv())
+    source = data or trained_on
+    interviews = read_interviews(source, minimum_rows=2)
+    print(interviews.describe())
+    if source.resolve() == trained_on.resolve():
+        return split_interviews(interviews.rows)[1]
+    return interviews.rows
+
+
+def first_sentences(rows: Dataset, tokenization: str) -> Result:
+    """The simplest summary there is: what the answer begins with."""
+    summaries = [re.split(r"(?<=[.?!])\s", answer)[0] for answer in rows["answer"]]
+    scores = score_summaries(summaries, rows["summary"][:], tokenization, intervals=True)
+    return Result(
+        "first",
+        scores.values,
+        scores.intervals,
+        scores.signatures,
+        faithfulness(summaries, sources(rows)),
+        summaries,
+    )
+
+
+def measure(name: str, path: str, rows: Dataset, device_name: str, tokenization: str) -> Result:
+    """Score one model; to be called in a process of its own."""
+    device = pick_device(device_name)
+    model, tokenizer = load_model(path, device)
+    summarizer = Summarizer(model, tokenizer)
+    precision = pick_precision("fp32", model.device)  # as the model was opened: no autocast
+    loss = held_out_loss(model, encode_rows(rows, tokenizer, summarizer.context), precision)
+    written = written_summaries(summarizer, rows, precision)
+    if len(written.rows) < len(rows):
+        raise UserError("모델의 문맥에 들어가지 않는 질문이 있습니다. 그 행을 줄이거나 빼세요.")
+    scores = score_summaries(written.summaries, written.references, tokenization, intervals=True)
+    tokens = sum(len(ids) + 1 for ids in tokenizer(written.summaries)["input_ids"])
+    peak = peak_memory(model.device)
+    return Result(
+        name,
+        scores.values,
+        scores.intervals,
+        scores.signatures,
+        faithfulness(written.summaries, sources(rows)),
+        written.summaries,
+        loss.perplexity,
+        loss.character_perplexity,
+        weights_in_megabytes(name, path),
+        peak / 1e6 if peak else None,
+        tokens / written.seconds,
+    )
+
+
+def sources(rows: Dataset) -> list[str]:
+    """What a summary may draw from: question and answer."""
+    return [f"{row['question']} {row['answer']}" for row in rows]
+
+
+def weights_in_megabytes(name: str, path: str) -> float | None:
+    """Size of the weights (10^6 bytes); an adapter's with its base's. None for one in a cache."""
+    folders = [local_folder(path)]
+    if name == "lora":
+        folders.append(local_folder(base_of(Path(path))))
+    files: list[Any] = [list(folder.glob("*.safetensors")) for folder in folders if folder]
+    if len(files) < len(folders):
+        return None
+    return sum(file.stat().st_size for group in files for file in group) / 1e6
+
+
+if __name__ == "__main__":
+    run(main)
