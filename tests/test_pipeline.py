@@ -65,7 +65,10 @@ def trained(runs: Path, byte_tokenizer: PreTrainedTokenizerFast) -> Path:
 def test_what_training_writes(trained: Path) -> None:
     run = trained / "tiny-lora"
     names = {path.name for path in run.iterdir()}
-    assert names == {"checkpoint-2", "checkpoint-3", "best", "metrics.jsonl", "curves.png"}
+    assert names == {
+        *("checkpoint-2", "checkpoint-3", "best", "metrics.jsonl", "comparison.json"),
+        *("report.html", "report.json", "curves.png", "lengths.png"),
+    }
     assert {path.name for path in (run / "best").iterdir()} >= {
         "adapter_config.json",
         "adapter_model.safetensors",

@@ -1,7 +1,7 @@
 """`python -m training`: a CSV in, an adapter under `checkpoints/{base}-lora/` out."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 from tqdm import tqdm
@@ -15,11 +15,11 @@ from lora.device import pick_device
 from lora.inject import inject_lora
 from training.checkpoint import RunFolder
 from training.config import TrainConfig
-from training.curves import draw_curves
-from training.evaluate import held_out_loss, written_summaries
+from training.evaluate import HeldOutLoss, held_out_loss, judge_model
 from training.loop import Step, train
-from training.metrics import score_summaries
 from training.precision import pick_precision
+from training.report import write_facts, write_report
+from training.results import Result, write_comparison
 
 # Up to this many tokens, attention as plain matrix products is faster on a CPU than the fused
 # kernel (BENCHMARKS.md), and the T x T matrices that it keeps are small.
@@ -51,12 +51,15 @@ def main() -> None:
     if precision.device.type == "cpu" and max(len(e.input_ids) for e in examples) <= SHORT:
         model.set_attn_implementation("eager")
 
-    folder = RunFolder(
-        config.output_dir / f"{short_name(base.name)}-lora", base, config.lora, asdict(config)
-    )
+    path = config.output_dir / f"{short_name(base.name)}-lora"
+    folder = RunFolder(path, base, config.lora, asdict(config), config.tensorboard)
 
     summarizer = Summarizer(model, tokenizer)
-    samples = validation_rows.select(range(min(config.eval_samples, len(validation_rows))))
+    samples = [row for row in validation_rows if summarizer.fits(row)][: config.eval_samples]
+    if not samples:
+        raise UserError("검증 행의 질문이 모두 너무 길어 요약을 써 볼 수 없습니다. 줄여 주세요.")
+    results = {"base": judge_model("base", summarizer, samples, precision)}  # B is 0 yet
+    write_facts(folder.path, asdict(config), examples, max_length, tokenizer)
 
     def on_step(step: Step, due: bool) -> None:
         folder.log(asdict(step))
@@ -64,19 +67,16 @@ def main() -> None:
             return
         loss = held_out_loss(model, validation, precision)
         best = folder.save(step.step, loss.per_token)  # before writing summaries, which is slower
-        written = written_summaries(summarizer, samples, precision)
-        values = (
-            score_summaries(written.summaries, written.references).values if written.rows else {}
+        result = judge_model("lora", summarizer, samples, precision)
+        if best:
+            results["lora"] = replace(
+                result, perplexity=loss.perplexity, character_perplexity=loss.character_perplexity
+            )
+        folder.log(
+            {"step": step.step, "faithfulness": result.faithfulness} | loss.record | result.scores
         )
-        folder.log({"step": step.step} | loss.record | values)
-        scores = ", ".join(f"{name} {value:.1f}" for name, value in values.items())
-        tqdm.write(
-            f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {loss.per_token:.3f}"
-            f"{' (지금까지 최고)' if best else ''}, "
-            f"퍼플렉서티 토큰 {loss.perplexity:.2f} 글자 {loss.character_perplexity:.2f}\n"
-            f"  형태소(mecab-ko) {scores}"
-        )
-        for row, summary in list(zip(written.rows, written.summaries, strict=True))[:2]:
+        tqdm.write(describe_evaluation(step, loss, best, result))
+        for row, summary in list(zip(samples, result.summaries, strict=True))[:2]:
             tqdm.write(f"  정답  {row['summary']}\n  모델  {summary}")
 
     train(model, examples, config, precision, on_step)
@@ -85,8 +85,20 @@ def main() -> None:
             "검증 손실이 끝까지 수가 아니어서(nan) best를 남기지 못했습니다. "
             "--learning-rate를 낮추거나 --precision fp32로 다시 학습하세요."
         )
-    draw_curves(folder.log_path, folder.path / "curves.png")
+    write_comparison(folder.path, samples, list(results.values()), "morpheme")
+    print(f"보고서: {write_report(folder.path)}")
     print(f"어댑터: {folder.path / 'best'}  다음: make quantize (python -m quant)")
+
+
+def describe_evaluation(step: Step, loss: HeldOutLoss, best: bool, result: Result) -> str:
+    """What an evaluation found, in two Korean lines."""
+    scores = " ".join(f"{name} {value:.1f}" for name, value in result.scores.items())
+    return (
+        f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {loss.per_token:.3f}"
+        f"{' (지금까지 최고)' if best else ''}, "
+        f"퍼플렉서티 {loss.perplexity:.2f}/토큰 {loss.character_perplexity:.2f}/글자\n"
+        f"  형태소(mecab-ko): {scores} 충실도 {result.faithfulness:.1f}"
+    )
 
 
 if __name__ == "__main__":

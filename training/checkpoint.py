@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from console import UserError
 from lora.adapter import save_adapter
 from lora.base import Base
 from lora.files import atomic_directory
@@ -20,13 +22,18 @@ class RunFolder:
     base: Base
     lora: LoraConfig
     settings: dict[str, Any]
+    tensorboard: bool = False
     best_loss: float = float("inf")
     saved: list[Path] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        if self.log_path.exists():
-            self.log_path.replace(self.path / "metrics.previous.jsonl")
+        self.board = open_board(self.path / "tensorboard") if self.tensorboard else None
+        for name in ("metrics.jsonl", "comparison.json"):
+            if (self.path / name).exists():
+                stem, ending = name.split(".")
+                (self.path / name).replace(self.path / f"{stem}.previous.{ending}")
 
     @property
     def log_path(self) -> Path:
@@ -34,9 +41,14 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     def log(self, record: dict[str, Any]) -> None:
-        """Append a record to `metrics.jsonl`."""
+        """Append a record to `metrics.jsonl`, with the seconds since the run began."""
+        record = record | {"seconds": round(time.monotonic() - self.started, 3)}
         with self.log_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        if self.board is not None:
+            for name in record.keys() - {"step"}:
+                self.board.add_scalar(name, record[name], record["step"])
+            self.board.flush()
 
     def save(self, step: int, loss: float) -> bool:
         """Write `checkpoint-{step}/`, and `best/` too where `loss` is the lowest yet.
@@ -62,3 +74,18 @@ class RunFolder:
             self.base.tokenizer.save_pretrained(draft)
             text = json.dumps(state, indent=2, ensure_ascii=False, default=str)
             (draft / "trainer_state.json").write_text(text + "\n", encoding="utf-8")
+
+
+def open_board(directory: Path) -> Any:
+    """TensorBoard's writer; the package is not among the requirements.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UserError(
+            "--tensorboard: 패키지가 없습니다. pip install tensorboard 뒤에 다시 실행하세요."
+        ) from error
+    return SummaryWriter(str(directory))

@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import re
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,11 @@ from infer.summarize import Summarizer
 from lora.adapter import base_of, find_adapter
 from lora.base import local_folder, short_name
 from lora.device import peak_memory, pick_device
-from training.evaluate import held_out_loss, written_summaries
-from training.metrics import TOKENIZATIONS, faithfulness, score_summaries
+from training.evaluate import held_out_loss, judge, judge_model
+from training.metrics import TOKENIZATIONS
 from training.precision import pick_precision
-
-LABELS = {
-    "first": "답변의 첫 문장",
-    "base": "베이스",
-    "lora": "LoRA",
-    "merged": "병합 fp16",
-    "8bit": "8비트",
-    "4bit": "4비트",
-}
+from training.report import write_report
+from training.results import HEADER, LABELS, Result, cells, write_comparison
 
 
 @dataclass
@@ -67,53 +60,6 @@ class CompareOptions:
             raise UserError(f"--limit {self.limit}: 1 이상이어야 합니다. 값을 바꾸세요.")
 
 
-@dataclass(frozen=True)
-class Result:
-    """One line of the comparison; None is what a model-free baseline has not."""
-
-    name: str
-    scores: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    signatures: dict[str, str]
-    faithfulness: float
-    summaries: list[str]
-    perplexity: float | None = None
-    character_perplexity: float | None = None
-    megabytes: float | None = None  # weights on disk
-    peak_megabytes: float | None = None  # of the whole process
-    tokens_per_second: float | None = None
-
-    def cells(self) -> list[str]:
-        """The line as text, in the order of `HEADER`."""
-        low, high = self.intervals["rougeL"]
-        s = self.scores
-        return [
-            LABELS[self.name],
-            f"{s['rouge1']:.1f}",
-            f"{s['rouge2']:.1f}",
-            f"{s['rougeL']:.1f} ({low:.0f}–{high:.0f})",
-            f"{s['bleu']:.1f}",
-            f"{s['chrf']:.1f}",
-            f"{self.faithfulness:.1f}",
-            *(
-                "" if value is None else f"{value:{form}}"
-                for value, form in (
-                    (self.perplexity, ".2f"),
-                    (self.character_perplexity, ".2f"),
-                    (self.megabytes, ".1f"),
-                    (self.peak_megabytes, ",.0f"),
-                    (self.tokens_per_second, ",.0f"),
-                )
-            ),
-        ]
-
-
-HEADER = [
-    "", "ROUGE-1", "ROUGE-2", "ROUGE-L (95%)", "BLEU", "chrF", "충실도", "PPL/토큰", "PPL/글자",
-    "파일 MB", "메모리 MB", "토큰/초",
-]  # fmt: skip
-
-
 def main() -> None:
     options = parse_options(CompareOptions, "python -m training.compare", "모델을 견줍니다.")
     adapter = find_adapter(options.output_dir)
@@ -129,7 +75,10 @@ def main() -> None:
     print(f"{len(rows):,}행, 단위 {options.tokenization}", flush=True)
 
     wanted = options.models or list(LABELS)
-    results = [first_sentences(rows, options.tokenization)] if "first" in wanted else []
+    results = []
+    if "first" in wanted:
+        sentences = [first_sentence(row) for row in rows]
+        results.append(judge("first", sentences, list(rows), options.tokenization))
     # A fresh interpreter each: a forked one would inherit this one's memory and threads.
     context = multiprocessing.get_context("spawn")
     for name, path in found.items():
@@ -137,21 +86,14 @@ def main() -> None:
             with ProcessPoolExecutor(1, context, initializer=disable_progress_bar) as pool:
                 arguments = (name, path, rows, options.device, options.tokenization)
                 results.append(pool.submit(measure, *arguments).result())
-    lines = table(HEADER, [result.cells() for result in results])
+    lines = table(HEADER, [cells(result) for result in results])
     signatures = "\n".join(f"{name}: {value}" for name, value in results[0].signatures.items())
     print(f"\n{lines}\n\n{signatures}")
 
     folder = adapter.parent
-    record = {
-        "tokenization": options.tokenization,
-        "rows": [dict(row) for row in rows],
-        "results": [asdict(result) for result in results],
-    }
-    (folder / "comparison.json").write_text(
-        json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    write_comparison(folder, list(rows), results, options.tokenization)
     (folder / "comparison.md").write_text(f"{lines}\n\n{signatures}\n", encoding="utf-8")
-    print(f"\n{folder / 'comparison.json'}, {folder / 'comparison.md'}에 남겼습니다.")
+    print(f"\n{folder / 'comparison.json'}, {folder / 'comparison.md'}, {write_report(folder)}")
 
 
 def find_models(adapter: Path, output_dir: Path) -> dict[str, str]:
@@ -177,51 +119,36 @@ def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
     return interviews.rows
 
 
-def first_sentences(rows: Dataset, tokenization: str) -> Result:
+def first_sentence(row: dict[str, str]) -> str:
     """The simplest summary there is: what the answer begins with."""
-    summaries = [re.split(r"(?<=[.?!])\s", answer)[0] for answer in rows["answer"]]
-    scores = score_summaries(summaries, rows["summary"][:], tokenization, intervals=True)
-    return Result(
-        "first",
-        scores.values,
-        scores.intervals,
-        scores.signatures,
-        faithfulness(summaries, sources(rows)),
-        summaries,
-    )
+    return re.split(r"(?<=[.?!])\s", row["answer"])[0]
 
 
-def measure(name: str, path: str, rows: Dataset, device_name: str, tokenization: str) -> Result:
-    """Score one model; to be called in a process of its own."""
-    device = pick_device(device_name)
-    model, tokenizer = load_model(path, device)
-    summarizer = Summarizer(model, tokenizer)
+def measure(name: str, path: str, rows: Dataset, device: str, tokenization: str) -> Result:
+    """Score one model; to be called in a process of its own.
+
+    Raises:
+        UserError: a row that does not fit into the model's context.
+    """
+    model, tokenizer = load_model(path, pick_device(device))
     precision = pick_precision("fp32", model.device)  # as the model was opened: no autocast
+    summarizer = Summarizer(model, tokenizer)
+    for row in rows:
+        if not summarizer.fits(row):
+            raise UserError(
+                f"데이터의 {row['row']}번째 행: 질문과 요약이 문맥 {summarizer.context}토큰을 "
+                "넘습니다. 그 행을 줄이거나 빼세요."
+            )
     loss = held_out_loss(model, encode_rows(rows, tokenizer, summarizer.context), precision)
-    written = written_summaries(summarizer, rows, precision)
-    if len(written.rows) < len(rows):
-        raise UserError("모델의 문맥에 들어가지 않는 질문이 있습니다. 그 행을 줄이거나 빼세요.")
-    scores = score_summaries(written.summaries, written.references, tokenization, intervals=True)
-    tokens = sum(len(ids) + 1 for ids in tokenizer(written.summaries)["input_ids"])
+    result = judge_model(name, summarizer, list(rows), precision, tokenization)
     peak = peak_memory(model.device)
-    return Result(
-        name,
-        scores.values,
-        scores.intervals,
-        scores.signatures,
-        faithfulness(written.summaries, sources(rows)),
-        written.summaries,
-        loss.perplexity,
-        loss.character_perplexity,
-        weights_in_megabytes(name, path),
-        peak / 1e6 if peak else None,
-        tokens / written.seconds,
+    return replace(
+        result,
+        perplexity=loss.perplexity,
+        character_perplexity=loss.character_perplexity,
+        megabytes=weights_in_megabytes(name, path),
+        peak_megabytes=peak / 1e6 if peak else None,
     )
-
-
-def sources(rows: Dataset) -> list[str]:
-    """What a summary may draw from: question and answer."""
-    return [f"{row['question']} {row['answer']}" for row in rows]
 
 
 def weights_in_megabytes(name: str, path: str) -> float | None:

@@ -45,6 +45,7 @@ class TrainConfig:
     device: str = option("auto", "auto, cuda, mps, cpu")
     eval_every: str = option("epoch", "평가하고 저장하는 간격: epoch 또는 스텝 수")
     eval_samples: int = option(32, "평가 때 요약을 써 볼 검증 행의 수")
+    tensorboard: bool = option(False, "TensorBoard용 기록도 남김 (pip install tensorboard)")
     seed: int = option(42, "난수 시드")
 
     def __post_init__(self) -> None:

@@ -1,24 +1,121 @@
-"""Draw the log of a run as a picture."""
+"""A run as pictures: loss, learning rate, gradient norm, throughput; the lengths of the data."""
 
+import io
 import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")  # no display needed
 import matplotlib.pyplot as plt
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+
+# Fonts with Hangul that systems come with: Linux, Windows, macOS.
+KOREAN_FONTS = (
+    "Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo",
+    "AppleGothic", "UnDotum", "Noto Sans CJK JP",
+)  # fmt: skip
 
 
-def draw_curves(log: Path, picture: Path) -> None:
-    """Training and validation loss, and the learning rate, by step.
+@cache
+def korean_font() -> str | None:
+    """A font of this machine that has Hangul, if there is one."""
+    installed = set(font_manager.get_font_names())
+    return next((name for name in KOREAN_FONTS if name in installed), None)
 
-    Labels are English: matplotlib's own font has no Hangul and would draw boxes.
-    """
-    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+
+def label(korean: str, english: str) -> str:
+    """The Korean label, or the English one where Hangul would come out as boxes."""
+    return korean if korean_font() else english
+
+
+def style() -> AbstractContextManager[None]:
+    """matplotlib's settings for these pictures."""
+    family = [font for font in (korean_font(), "DejaVu Sans") if font]
+    return plt.rc_context(
+        {"font.family": family, "axes.unicode_minus": False, "axes.grid": True, "grid.alpha": 0.3}
+    )
+
+
+def run_curves(records: Sequence[dict[str, Any]]) -> Figure:
+    """Loss, learning rate, gradient norm and throughput by step, from a run's `metrics.jsonl`."""
     steps = [record for record in records if "loss" in record]
     evaluations = [record for record in records if "validation_loss" in record]
+    x = [record["step"] for record in steps]
+    with style():
+        figure, axes = plt.subplots(2, 2, figsize=(11, 6.5), sharex=True, layout="constrained")
+        (losses, rates), (norms, speeds) = axes
+        losses.plot(x, [r["loss"] for r in steps], lw=0.9, label=label("학습", "training"))
+        losses.plot(
+            [r["step"] for r in evaluations],
+            [r["validation_loss"] for r in evaluations],
+            "o-",
+            label=label("검증", "validation"),
+        )
+        losses.set_title(label("손실 (nats/응답 토큰)", "loss (nats per response token)"))
+        losses.legend()
+        rates.plot(x, [r["lr"] for r in steps])
+        rates.set_title(label("학습률", "learning rate"))
+        norms.plot(x, [r["grad_norm"] for r in steps], lw=0.9)
+        skipped = [r["step"] for r in steps if r["skipped"]]
+        norms.plot(skipped, [0.0] * len(skipped), "rx", label=label("건너뜀", "skipped"))
+        norms.set_title(
+            label("자르기 전 그래디언트 노름", "gradient norm before clipping")
+            + f" ({label('건너뛴 스텝', 'skipped steps')} {len(skipped)})"
+        )
+        speeds.plot(*throughput(records), lw=0.9)
+        speeds.set_title(label("처리량 (토큰/초)", "throughput (tokens per second)"))
+        for axis in (norms, speeds):
+            axis.set_xlabel(label("스텝", "optimizer step"))
+    plt.close(figure)  # pyplot would keep it for the process's life
+    return figure
+
+
+def throughput(records: Sequence[dict[str, Any]]) -> tuple[list[int], list[float]]:
+    """Steps, and tokens per second since the record before each: evaluation is not counted."""
+    steps, speeds = [], []
+    for before, record in pairwise(records):
+        if "tokens" in record and record["seconds"] > before["seconds"]:
+            steps.append(record["step"])
+            speeds.append(record["tokens"] / (record["seconds"] - before["seconds"]))
+    return steps, speeds
+
+
+def histogram(lengths: Sequence[int], max_length: int) -> Figure:
+    """How long the examples are, in tokens, and where they are cut."""
+    with style():
+        figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
+        axis.hist(lengths, bins=40)
+        axis.axvline(max_length, color="red", ls="--", label=label("자르는 길이", "cut at"))
+        axis.set_xlabel(label("예제의 길이 (토큰)", "length of an example (tokens)"))
+        axis.set_ylabel(label("예제 수", "examples"))
+        axis.legend()
+    plt.close(figure)
+    return figure
+
+
+def svg(figure: Figure) -> str:
+    """The figure as markup to put into a page; letters as shapes, so that no font is needed."""
+    buffer = io.StringIO()
+    with plt.rc_context({"svg.fonttype": "path"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def draw_pretraining(log: Path, picture: Path) -> None:
+    """Loss and learning rate of a pretraining run, from its log, as PNG; labels in English."""
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    evaluations = [record for record in records if "validation_loss" in record]
     figure, (losses, rates) = plt.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    losses.plot([r["step"] for r in steps], [r["loss"] for r in steps], lw=0.8, label="training")
+    steps = [record["step"] for record in records]
+    losses.plot(steps, [r["loss"] for r in records], lw=0.8, label="training")
     losses.plot(
         [r["step"] for r in evaluations],
         [r["validation_loss"] for r in evaluations],
@@ -27,7 +124,7 @@ def draw_curves(log: Path, picture: Path) -> None:
     )
     losses.set_ylabel("loss (nats per token)")
     losses.legend()
-    rates.plot([r["step"] for r in steps], [r["lr"] for r in steps])
+    rates.plot(steps, [r["lr"] for r in records])
     rates.set(xlabel="optimizer step", ylabel="learning rate")
     figure.savefig(picture, dpi=120, bbox_inches="tight")
     plt.close(figure)

@@ -7,17 +7,18 @@ that the model has to go on from by itself.
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from datasets import Dataset
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from data.encode import Example, collate, cut_window
 from infer.summarize import Summarizer
 from training.loss import response_loss
+from training.metrics import faithfulness, score_summaries
 from training.precision import Precision
+from training.results import Result
 
 BATCH = 32  # rows decoded at a time
 TOKENS = 4096  # of a batch whose loss is computed, padding included
@@ -56,20 +57,6 @@ class HeldOutLoss:
         }
 
 
-@dataclass(frozen=True)
-class Written:
-    """Summaries that the model wrote, the rows they are of, and how long it took."""
-
-    summaries: list[str]
-    rows: list[dict[str, str]]
-    seconds: float
-
-    @property
-    def references(self) -> list[str]:
-        """What was hoped for."""
-        return [row["summary"] for row in self.rows]
-
-
 @torch.no_grad()
 def held_out_loss(
     model: PreTrainedModel, examples: Sequence[Example], precision: Precision
@@ -90,23 +77,59 @@ def held_out_loss(
     )
 
 
-def written_summaries(summarizer: Summarizer, rows: Dataset, precision: Precision) -> Written:
-    """Summaries of the rows whose question leaves room for one, in the order of `rows`."""
+def written_summaries(
+    summarizer: Summarizer, rows: Sequence[dict[str, str]], precision: Precision
+) -> list[str]:
+    """The model's own summary of each row.
+
+    Raises:
+        ValueError: a question leaves no room for one (`Summarizer.fits`).
+    """
     summarizer.model.eval()
-    chosen = [row for row in rows if summarizer.fits(row)]
     # Rows of like length together: little padding, and a batch ends soon after its first row does.
-    order = sorted(range(len(chosen)), key=lambda i: len(chosen[i]["answer"]))
-    summaries = [""] * len(chosen)
-    started = time.perf_counter()
-    with tqdm(total=len(chosen), desc="요약", unit="행", leave=False) as progress:
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]["answer"]))
+    summaries = [""] * len(rows)
+    with tqdm(total=len(rows), desc="요약", unit="행", leave=False) as progress:
         for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
-            batch = [chosen[i] for i in places]
             with precision.autocast():
                 written = summarizer.summarize(
-                    [row["question"] for row in batch], [row["answer"] for row in batch]
+                    [rows[i]["question"] for i in places], [rows[i]["answer"] for i in places]
                 )
             for place, summary in zip(places, written, strict=True):
                 summaries[place] = summary
-            progress.update(len(batch))
-    return Written(summaries, chosen, time.perf_counter() - started)
+            progress.update(len(places))
+    return summaries
+
+
+def judge(
+    name: str, summaries: list[str], rows: Sequence[dict[str, str]], tokenization: str = "morpheme"
+) -> Result:
+    """Score `summaries` of `rows`, with 95% intervals; `tokenization` as in `score_summaries`."""
+    references = [row["summary"] for row in rows]
+    sources = [f"{row['question']} {row['answer']}" for row in rows]
+    scores = score_summaries(summaries, references, tokenization, intervals=True)
+    return Result(
+        name,
+        scores.values,
+        scores.intervals,
+        scores.signatures,
+        faithfulness(summaries, sources),
+        summaries,
+    )
+
+
+def judge_model(
+    name: str,
+    summarizer: Summarizer,
+    rows: Sequence[dict[str, str]],
+    precision: Precision,
+    tokenization: str = "morpheme",
+) -> Result:
+    """Let the model write, and score what it wrote; `rows` must fit (`Summarizer.fits`)."""
+    started = time.perf_counter()
+    summaries = written_summaries(summarizer, rows, precision)
+    seconds = time.perf_counter() - started
+    tokens = sum(len(ids) + 1 for ids in summarizer.tokenizer(summaries)["input_ids"])
+    result = judge(name, summaries, rows, tokenization)
+    return replace(result, tokens_per_second=tokens / seconds)

@@ -31,7 +31,7 @@ from data.synthesize import pretraining_documents
 from lora.base import EMBEDDED
 from lora.device import pick_device
 from lora.files import atomic_directory
-from training.curves import draw_curves
+from training.curves import draw_pretraining
 from training.loop import train_window
 from training.loss import response_loss
 from training.muon import MuonAdamW, sinusoids
@@ -106,7 +106,7 @@ def main() -> None:
         if readme.exists():
             (draft / "README.md").write_bytes(readme.read_bytes())
         (draft / "pretrain.jsonl").write_bytes((config.work / "log.jsonl").read_bytes())
-        draw_curves(config.work / "log.jsonl", draft / "pretrain.png")
+        draw_pretraining(config.work / "log.jsonl", draft / "pretrain.png")
     print(f"완성: {config.output}")
 
 
