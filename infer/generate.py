@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import Cache, PreTrainedModel
+
+from infer.cache import make_cache, select_rows
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,35 @@ def generate(
     """
     sampling = sampling or Sampling()
     generator = torch.Generator(device=input_ids.device).manual_seed(sampling.seed)
-    cache = DynamicCache()
+    layers = int(model.config.num_hidden_layers)
+    cache = make_cache(layers, input_ids.shape[1] + max_new_tokens)
     logits = prefill(model, input_ids, attention_mask, cache)
     # What repetition is judged by: a row's own tokens, with padding covered by its last one.
     seen = torch.where(attention_mask.bool(), input_ids, input_ids[:, -1:])
     finished = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+    rows = torch.arange(len(input_ids), device=input_ids.device)  # those still computed
     for step in range(max_new_tokens):
         token = choose(logits, seen, input_ids.shape[1], sampling, generator)
         token = torch.where(finished, eos_token_id, token)
-        yield token
+        yield torch.full_like(input_ids[:, 0], eos_token_id).scatter(0, rows, token)
         finished |= token == eos_token_id
-        if finished.all() or step == max_new_tokens - 1:
+        left = int((~finished).sum())
+        if left == 0 or step == max_new_tokens - 1:
             return
+        if left <= len(rows) // 2:  # not at each end of a row: the cache is copied
+            keep = (~finished).nonzero()[:, 0]
+            rows, token, seen, attention_mask = (
+                tensor[keep] for tensor in (rows, token, seen, attention_mask)
+            )
+            finished = finished[keep]
+            select_rows(cache, keep)
         seen = torch.cat([seen, token[:, None]], dim=1)
         attention_mask = torch.cat([attention_mask, torch.ones_like(token)[:, None]], dim=1)
         logits = decode(model, token, attention_mask, cache)
 
 
 def prefill(
-    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, cache: DynamicCache
+    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, cache: Cache
 ) -> Tensor:
     """Run the whole prompt, filling `cache`; logits of the next token, (B, V) in fp32."""
     # A row's first real token has position 0, however much padding stands before it.
@@ -80,9 +92,7 @@ def prefill(
     return output.logits[:, -1].float()
 
 
-def decode(
-    model: PreTrainedModel, token: Tensor, attention_mask: Tensor, cache: DynamicCache
-) -> Tensor:
+def decode(model: PreTrainedModel, token: Tensor, attention_mask: Tensor, cache: Cache) -> Tensor:
     """Run one token a row, (B,), over the cache; logits of the next token, (B, V) in fp32.
 
     `attention_mask` (B, prompt + all tokens so far, this one included).

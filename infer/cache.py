@@ -1,0 +1,51 @@
+"""A KV cache that never copies what it holds to append one token."""
+
+from typing import Any
+
+from torch import Tensor
+from transformers import Cache
+from transformers.cache_utils import DynamicLayer
+
+
+class PreallocatedLayer(DynamicLayer):
+    """Keys and values of one layer, (B, heads, T, head_dim) in a buffer with room for all T.
+
+    transformers' DynamicLayer joins old and new by `torch.cat`: every step copies the whole cache.
+    """
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Append the new tokens' keys and values; views of all there are now."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            batch, heads, _, size = key_states.shape
+            self.buffer = key_states.new_empty(2, batch, heads, self.room, size)
+        start = self.get_seq_length()
+        end = start + key_states.shape[-2]
+        self.buffer[0, :, :, start:end] = key_states
+        self.buffer[1, :, :, start:end] = value_states
+        self.keys, self.values = self.buffer[:, :, :, :end]
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep only these rows of the batch."""
+        end = self.get_seq_length()
+        self.buffer = self.buffer[:, indices]
+        self.keys, self.values = self.buffer[:, :, :, :end]
+
+
+def make_cache(layers: int, room: int) -> Cache:
+    """A cache for a model of `layers` layers and texts of at most `room` tokens."""
+    return Cache(layers=[PreallocatedLayer(room) for _ in range(layers)])
+
+
+def select_rows(cache: Cache, rows: Tensor) -> None:
+    """Keep only `rows` of the batch, in every layer."""
+    for layer in cache.layers:
+        assert isinstance(layer, PreallocatedLayer)
+        layer.batch_select_indices(rows)
