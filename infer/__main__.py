@@ -12,7 +12,7 @@ from console import UserError, option, parse_options, run
 from data.interviews import read_interviews
 from infer.generate import Sampling
 from infer.load import find_model, load_model, newer_adapter
-from infer.summarize import MAX_NEW_TOKENS, Summarizer
+from infer.summarize import MAX_NEW_TOKENS, NO_REPEAT_NGRAM, Summarizer
 from lora.device import pick_device
 
 # In the manner of the sample data, but none of its rows.
@@ -39,7 +39,9 @@ class InferOptions:
     top_k: int = option(0, "가장 그럴듯한 k개에서만 고름 (0: 제한 없음)")
     top_p: float = option(1.0, "확률의 합이 p가 될 때까지의 토큰에서만 고름")
     repetition_penalty: float = option(1.0, "이미 나온 토큰을 덜 고름 (1: 그대로)")
-    no_repeat_ngram: int = option(0, "요약 안에서 같은 토큰 n개를 되풀이하지 않음 (0: 그대로)")
+    no_repeat_ngram: int = option(
+        NO_REPEAT_NGRAM, "요약 안에서 같은 토큰 n개를 되풀이하지 않음 (0: 막지 않음)"
+    )
     seed: int = option(42, "난수 시드")
     batch_size: int = option(16, "--csv에서 한꺼번에 요약할 행 수")
     device: str = option("auto", "auto, cuda, mps, cpu")

@@ -1,7 +1,7 @@
 """Question and answer in, summary out. What the command line and the evaluation call."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from data.interviews import clean_text
 from infer.generate import Sampling, generate
 
 MAX_NEW_TOKENS = 120
+# A loop repeats more than this many tokens; a summary of two sentences has no need to
+# (BENCHMARKS.md).
+NO_REPEAT_NGRAM = 8
 
 
 @dataclass
@@ -21,7 +24,7 @@ class Summarizer:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     max_new_tokens: int = MAX_NEW_TOKENS
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = Sampling(no_repeat_ngram=NO_REPEAT_NGRAM)
 
     @property
     def context(self) -> int:
