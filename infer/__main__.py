@@ -40,7 +40,7 @@ class InferOptions:
     top_p: float = option(1.0, "확률의 합이 p가 될 때까지의 토큰에서만 고름")
     repetition_penalty: float = option(1.0, "이미 나온 토큰을 덜 고름 (1: 그대로)")
     no_repeat_ngram: int = option(
-        NO_REPEAT_NGRAM, "요약 안에서 같은 토큰 n개를 되풀이하지 않음 (0: 막지 않음)"
+        NO_REPEAT_NGRAM, "요약에서 이어진 토큰 n개가 두 번 나오지 않게 함 (0: 막지 않음)"
     )
     seed: int = option(42, "난수 시드")
     batch_size: int = option(16, "--csv에서 한꺼번에 요약할 행 수")

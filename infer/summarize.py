@@ -12,9 +12,9 @@ from data.interviews import clean_text
 from infer.generate import Sampling, generate
 
 MAX_NEW_TOKENS = 120
-# A loop repeats more than this many tokens; a summary of two sentences has no need to
-# (BENCHMARKS.md).
-NO_REPEAT_NGRAM = 8
+# No phrase of two or more tokens comes three times: the third would repeat four (BENCHMARKS.md).
+NO_REPEAT_NGRAM = 4
+DEFAULT = Sampling(no_repeat_ngram=NO_REPEAT_NGRAM)
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Summarizer:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     max_new_tokens: int = MAX_NEW_TOKENS
-    sampling: Sampling = Sampling(no_repeat_ngram=NO_REPEAT_NGRAM)
+    sampling: Sampling = DEFAULT
 
     @property
     def context(self) -> int:

@@ -1,5 +1,6 @@
-"""Directories that appear whole or not at all, and which of several is the newest."""
+"""Directories that appear whole or not at all; what a file holds; which is the newest."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -33,6 +34,12 @@ def atomic_directory(target: Path) -> Iterator[Path]:
             previous.rename(target)
         raise
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def newest(files: list[Path]) -> Path:

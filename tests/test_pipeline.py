@@ -12,10 +12,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from console import run
+from console import UserError, run
 from data.synthesize import interview_rows
 from tests.conftest import make_model
-from training.compare import held_out_rows
+from training.compare import find_models, held_out_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -141,8 +141,27 @@ def test_rows_that_were_trained_on_are_not_evaluated(trained: Path, runs: Path) 
     held_out = held_out_rows(runs / "my.csv", adapter)
     assert 1 <= len(held_out) < 4
     assert held_out["answer"][:] == held_out_rows(None, adapter)["answer"][:]
-    (runs / "other.csv").write_bytes((runs / "my.csv").read_bytes())
+    text = (runs / "my.csv").read_bytes()
+    (runs / "copy.csv").write_bytes(text)
+    assert held_out_rows(runs / "copy.csv", adapter)["answer"][:] == held_out["answer"][:]
+    (runs / "other.csv").write_bytes(text.replace(b"template", b"elsewhere"))
     assert len(held_out_rows(runs / "other.csv", adapter)) == 24
+    (runs / "my.csv").write_bytes(text.replace(b"template", b"edited"))
+    with pytest.raises(UserError, match="학습한 뒤에 바뀌어"):
+        held_out_rows(None, adapter)
+    (runs / "my.csv").write_bytes(text)
+
+
+def test_models_older_than_the_adapter_are_left_out(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter, merged = trained / "tiny-lora" / "best", trained / "tiny-merged" / "config.json"
+    assert set(find_models(adapter, trained)) == {"base", "lora", "merged", "8bit", "4bit"}
+    now = merged.stat().st_mtime
+    os.utime(merged, (now - 10_000, now - 10_000))
+    assert set(find_models(adapter, trained)) == {"base", "lora", "8bit", "4bit"}
+    assert "tiny-merged" in capsys.readouterr().out
+    os.utime(merged, (now, now))
 
 
 def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) -> None:

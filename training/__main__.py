@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, replace
 
 import torch
+from datasets import Dataset
 from tqdm import tqdm
 
 from console import UserError, parse_options, run
@@ -31,7 +32,8 @@ def main() -> None:
     precision = pick_precision(config.precision, pick_device(config.device))
     torch.manual_seed(config.seed)
 
-    interviews = read_interviews(config.data or default_csv())
+    data = config.data or default_csv()
+    interviews = read_interviews(data)
     print(interviews.describe())
     # The split keeps its own seed: whatever --seed, the same rows are never trained on.
     train_rows, validation_rows = split_interviews(interviews.rows)
@@ -52,12 +54,10 @@ def main() -> None:
         model.set_attn_implementation("eager")
 
     path = config.output_dir / f"{short_name(base.name)}-lora"
-    folder = RunFolder(path, base, config.lora, asdict(config), config.tensorboard)
+    folder = RunFolder(path, base, config.lora, asdict(config), data, config.tensorboard)
 
     summarizer = Summarizer(model, tokenizer)
-    samples = [row for row in validation_rows if summarizer.fits(row)][: config.eval_samples]
-    if not samples:
-        raise UserError("검증 행의 질문이 모두 너무 길어 요약을 써 볼 수 없습니다. 줄여 주세요.")
+    samples = rows_to_write(summarizer, validation_rows, config.eval_samples)
     results = {"base": judge_model("base", summarizer, samples, precision)}  # B is 0 yet
     write_facts(folder.path, asdict(config), examples, max_length, tokenizer)
 
@@ -75,9 +75,7 @@ def main() -> None:
         folder.log(
             {"step": step.step, "faithfulness": result.faithfulness} | loss.record | result.scores
         )
-        tqdm.write(describe_evaluation(step, loss, best, result))
-        for row, summary in list(zip(samples, result.summaries, strict=True))[:2]:
-            tqdm.write(f"  정답  {row['summary']}\n  모델  {summary}")
+        tqdm.write(describe_evaluation(step, loss, best, result, samples))
 
     train(model, examples, config, precision, on_step)
     if math.isinf(folder.best_loss):
@@ -90,14 +88,32 @@ def main() -> None:
     print(f"어댑터: {folder.path / 'best'}  다음: make quantize (python -m quant)")
 
 
-def describe_evaluation(step: Step, loss: HeldOutLoss, best: bool, result: Result) -> str:
-    """What an evaluation found, in two Korean lines."""
+def rows_to_write(summarizer: Summarizer, rows: Dataset, count: int) -> list[dict[str, str]]:
+    """The first `count` rows whose question leaves room for a summary.
+
+    Raises:
+        UserError: there is none.
+    """
+    fitting = [row for row in rows if summarizer.fits(row)][:count]
+    if not fitting:
+        raise UserError("검증 행의 질문이 모두 너무 길어 요약을 써 볼 수 없습니다. 줄여 주세요.")
+    return fitting
+
+
+def describe_evaluation(
+    step: Step, loss: HeldOutLoss, best: bool, result: Result, rows: list[dict[str, str]]
+) -> str:
+    """What an evaluation found, in two Korean lines, and the first two summaries."""
+    written = "".join(
+        f"\n  정답  {row['summary']}\n  모델  {summary}"
+        for row, summary in list(zip(rows, result.summaries, strict=True))[:2]
+    )
     scores = " ".join(f"{name} {value:.1f}" for name, value in result.scores.items())
     return (
         f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {loss.per_token:.3f}"
         f"{' (지금까지 최고)' if best else ''}, "
         f"퍼플렉서티 {loss.perplexity:.2f}/토큰 {loss.character_perplexity:.2f}/글자\n"
-        f"  형태소(mecab-ko): {scores} 충실도 {result.faithfulness:.1f}"
+        f"  형태소(mecab-ko): {scores} 충실도 {result.faithfulness:.1f}{written}"
     )
 
 

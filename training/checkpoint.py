@@ -10,7 +10,7 @@ from typing import Any
 from console import UserError
 from lora.adapter import save_adapter
 from lora.base import Base
-from lora.files import atomic_directory
+from lora.files import atomic_directory, sha256
 from lora.inject import LoraConfig
 
 
@@ -22,6 +22,7 @@ class RunFolder:
     base: Base
     lora: LoraConfig
     settings: dict[str, Any]
+    data: Path
     tensorboard: bool = False
     best_loss: float = float("inf")
     saved: list[Path] = field(default_factory=list)
@@ -29,8 +30,11 @@ class RunFolder:
 
     def __post_init__(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        self.board = open_board(self.path / "tensorboard") if self.tensorboard else None
-        for name in ("metrics.jsonl", "comparison.json"):
+        self.digest = sha256(self.data)
+        board = self.path / "tensorboard" / time.strftime("%Y%m%d-%H%M%S")
+        self.board = open_board(board) if self.tensorboard else None
+        # What tells of an earlier run in this folder steps aside.
+        for name in ("metrics.jsonl", "comparison.json", "comparison.md", "report.html"):
             if (self.path / name).exists():
                 stem, ending = name.split(".")
                 (self.path / name).replace(self.path / f"{stem}.previous.{ending}")
@@ -68,7 +72,10 @@ class RunFolder:
         return best
 
     def _write(self, directory: Path, step: int, loss: float) -> None:
-        state = {"step": step, "validation_loss": loss, "settings": self.settings}
+        data = {"path": str(self.data.resolve()), "sha256": self.digest}
+        state = {
+            "step": step, "validation_loss": loss, "settings": self.settings, "data": data
+        }  # fmt: skip
         with atomic_directory(directory) as draft:
             save_adapter(self.base.model, self.lora, self.base.name, draft)
             self.base.tokenizer.save_pretrained(draft)

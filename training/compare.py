@@ -16,12 +16,13 @@ from transformers.utils.logging import disable_progress_bar
 
 from console import UserError, option, parse_options, run, table
 from data.encode import encode_rows
-from data.interviews import default_csv, read_interviews, split_interviews
+from data.interviews import read_interviews, split_interviews
 from infer.load import load_model
 from infer.summarize import Summarizer
-from lora.adapter import base_of, find_adapter
+from lora.adapter import CONFIG, base_of, find_adapter
 from lora.base import local_folder, short_name
 from lora.device import peak_memory, pick_device
+from lora.files import newest, sha256
 from training.evaluate import held_out_loss, judge, judge_model
 from training.metrics import TOKENIZATIONS
 from training.precision import pick_precision
@@ -93,29 +94,52 @@ def main() -> None:
     folder = adapter.parent
     write_comparison(folder, list(rows), results, options.tokenization)
     (folder / "comparison.md").write_text(f"{lines}\n\n{signatures}\n", encoding="utf-8")
-    print(f"\n{folder / 'comparison.json'}, {folder / 'comparison.md'}, {write_report(folder)}")
+    print(f"\n결과: {folder / 'comparison.json'}, {folder / 'comparison.md'}")
+    if (folder / "report.json").exists():
+        print(f"보고서: {write_report(folder)}")
 
 
 def find_models(adapter: Path, output_dir: Path) -> dict[str, str]:
-    """What there is of the run that made `adapter`: our name of it, and where it is."""
+    """What there is of the run that made `adapter`: our name of it, and where it is.
+
+    A model that was made before the adapter is another run's: it is left out, with a notice.
+    """
     base = base_of(adapter)
-    made = {
-        kind: output_dir / f"{short_name(base)}-{folder}"
-        for kind, folder in (("merged", "merged"), ("8bit", "bnb-8bit"), ("4bit", "bnb-4bit"))
-    }
-    there = {kind: str(path) for kind, path in made.items() if (path / "config.json").is_file()}
-    return {"base": base, "lora": str(adapter), **there}
+    found = {"base": base, "lora": str(adapter)}
+    for kind, folder in (("merged", "merged"), ("8bit", "bnb-8bit"), ("4bit", "bnb-4bit")):
+        path = output_dir / f"{short_name(base)}-{folder}"
+        if not (path / "config.json").is_file():
+            continue
+        if newest([path / "config.json", adapter / CONFIG]) == path / "config.json":
+            found[kind] = str(path)
+        else:
+            print(f"알림: {path}는 {adapter}보다 오래되어 뺍니다. make quantize로 다시 만드세요.")
+    return found
 
 
 def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
-    """The rows of `data` that the run of `adapter` was not trained on."""
-    state = json.loads((adapter / "trainer_state.json").read_text(encoding="utf-8"))
-    trained_on = Path(state["settings"]["data"] or default_csv())
-    source = data or trained_on
-    interviews = read_interviews(source, minimum_rows=2)
+    """The rows of `data` that the run of `adapter` was not trained on.
+
+    Raises:
+        UserError: it is not known, or no longer known, which those are.
+    """
+    try:
+        state = json.loads((adapter / "trainer_state.json").read_text(encoding="utf-8"))
+        trained_on, digest = Path(state["data"]["path"]), state["data"]["sha256"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{adapter / 'trainer_state.json'}: 무엇으로 학습했는지 적혀 있지 않아 검증 행을 알 수 "
+            "없습니다. make train으로 다시 학습하세요."
+        ) from error
+    interviews = read_interviews(data or trained_on, minimum_rows=2)
     print(interviews.describe())
-    if source.resolve() == trained_on.resolve():
+    if sha256(data or trained_on) == digest:  # that file or a copy of it
         return split_interviews(interviews.rows)[1]
+    if (data or trained_on).resolve() == trained_on:
+        raise UserError(
+            f"{trained_on}: 학습한 뒤에 바뀌어 검증 행을 알 수 없습니다. 다시 학습하거나 "
+            "--data로 학습에 쓰지 않은 CSV를 주세요."
+        )
     return interviews.rows
 
 

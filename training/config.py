@@ -6,6 +6,9 @@ from pathlib import Path
 from console import UserError, option
 from lora.inject import DEFAULT_TARGETS, LoraConfig
 
+# Lengths in steps of 16: on a CPU oneDNN builds and keeps a kernel for each length.
+LENGTHS = 16
+
 
 @dataclass
 class TrainConfig:
@@ -32,13 +35,15 @@ class TrainConfig:
     warmup_ratio: float = option(0.03, "전체 스텝 가운데 학습률을 올리는 데 쓰는 비율")
     weight_decay: float = option(0.0, "AdamW의 가중치 감쇠")
     max_grad_norm: float = option(1.0, "그래디언트 노름의 상한")
-    micro_batch_size: int = option(1, "한 번에 순전파·역전파하는 예제 수")
+    micro_batch_size: int = option(1, "최대 길이인 예제라면 한 번에 몇 개를 계산할지")
     micro_batch_tokens: int | None = option(
         None,
-        "한 번에 계산하는 토큰의 상한. 안 주면 가장 긴 예제 micro-batch-size개만큼, "
-        "0이면 없음 (예제 수로만 자름)",
+        "한 번에 계산하는 토큰의 상한: 짧은 예제는 함께 계산함. 안 주면 micro-batch-size × "
+        "max-length, 0이면 언제나 micro-batch-size개씩",
     )
-    gradient_accumulation_steps: int = option(32, "한 스텝에 모으는 마이크로배치 수")
+    gradient_accumulation_steps: int = option(
+        32, "한 스텝에 모으는 예제 수는 이 값 × micro-batch-size"
+    )
     max_length: int = option(1024, "프롬프트+요약+EOS의 최대 토큰 수")
 
     precision: str = option("auto", "계산 정밀도: auto, fp16, bf16, fp32")
@@ -93,12 +98,13 @@ class TrainConfig:
     def token_budget(self, context: int) -> int:
         """Most tokens of a micro-batch, padding included; 0 cuts by number of examples alone.
 
-        The user's, or what `micro_batch_size` examples of the greatest length take: short examples
-        then share a micro-batch, in memory that the longest ones need anyway.
+        The user's, or what `micro_batch_size` examples of `max_length` take: short examples then
+        share a micro-batch, in memory that has to be there for long ones.
         """
         if self.micro_batch_tokens is not None:
             return self.micro_batch_tokens
-        return self.micro_batch_size * min(self.max_length, context)
+        length = min(self.max_length, context)
+        return self.micro_batch_size * (length + -length % LENGTHS)
 
     @property
     def window(self) -> int:

@@ -64,10 +64,10 @@ def run_curves(records: Sequence[dict[str, Any]]) -> Figure:
         rates.set_title(label("학습률", "learning rate"))
         norms.plot(x, [r["grad_norm"] for r in steps], lw=0.9)
         skipped = [r["step"] for r in steps if r["skipped"]]
-        norms.plot(skipped, [0.0] * len(skipped), "rx", label=label("건너뜀", "skipped"))
+        norms.plot(skipped, [0.0] * len(skipped), "rx")
         norms.set_title(
             label("자르기 전 그래디언트 노름", "gradient norm before clipping")
-            + f" ({label('건너뛴 스텝', 'skipped steps')} {len(skipped)})"
+            + f" (x: {label('건너뛴 스텝', 'skipped steps')} {len(skipped)})"
         )
         speeds.plot(*throughput(records), lw=0.9)
         speeds.set_title(label("처리량 (토큰/초)", "throughput (tokens per second)"))

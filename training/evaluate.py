@@ -24,6 +24,11 @@ BATCH = 32  # rows decoded at a time
 TOKENS = 4096  # of a batch whose loss is computed, padding included
 
 
+def exp(x: float) -> float:
+    """math.exp, but infinite where that overflows: a run may diverge."""
+    return math.exp(x) if x < 700 else math.inf
+
+
 @dataclass(frozen=True)
 class HeldOutLoss:
     """Cross entropy over the responses of rows that the model was not trained on."""
@@ -40,12 +45,12 @@ class HeldOutLoss:
     @property
     def perplexity(self) -> float:
         """Of a response token; compare it under one tokenizer only."""
-        return math.exp(self.per_token)
+        return exp(self.per_token)
 
     @property
     def character_perplexity(self) -> float:
         """Of a response character: the same text costs this much under any tokenizer."""
-        return math.exp(self.nats / self.characters)
+        return exp(self.nats / self.characters)
 
     @property
     def record(self) -> dict[str, float]:

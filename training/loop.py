@@ -16,13 +16,10 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from data.encode import Example, collate, cut_window
-from training.config import TrainConfig
+from training.config import LENGTHS, TrainConfig
 from training.loss import count_targets, response_loss
 from training.precision import Precision
 from training.schedule import cosine_with_warmup
-
-# Lengths in steps of 16: on a CPU oneDNN builds and keeps a kernel for each length.
-LENGTHS = 16
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def main() -> None:
             n_layer=config.layers,
             n_head=config.heads,
             activation_function="gelu_pytorch_tanh",  # GPT-2's own formula, in one kernel
-            # One pass over a stream that never repeats: there is nothing to overfit.
+            # One pass over a stream that hardly repeats: there is little to overfit.
             resid_pdrop=0.0,
             embd_pdrop=0.0,
             attn_pdrop=0.0,

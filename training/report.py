@@ -34,7 +34,7 @@ class Piece:
 
 
 def coloured(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Piece]:
-    """The example as it stands in its micro-batch, piece by piece.
+    """The example padded as a micro-batch of its own would be, piece by piece.
 
     A byte-level token may hold a part of a character: such tokens are shown as one piece.
     """
@@ -47,7 +47,8 @@ def coloured(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Piece
         held.append(token)
         text = str(tokenizer.decode(held))
         kind = "padding" if i >= length else "prompt" if label == IGNORE else "response"
-        if "\ufffd" not in text:
+        # UTF-8 has at most four bytes to a character: what is no text then was none to begin with.
+        if "\ufffd" not in text or len(held) == 4:
             pieces.append(Piece(text, len(held), kind))
             held = []
     return pieces

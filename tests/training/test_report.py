@@ -43,6 +43,15 @@ def test_every_token_is_shown_as_what_it_is_to_the_loss(
     assert any(piece.text == "뷁" and piece.tokens == 3 for piece in pieces)
 
 
+def test_a_character_that_was_lost_before_hides_nothing(
+    byte_tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    example = encode_example(byte_tokenizer, "질문", "깨진 \ufffd 글자", "요약", max_length=512)
+    pieces = coloured(example, byte_tokenizer)
+    assert "".join(p.text for p in pieces if p.kind == "response") == "요약<|endoftext|>"
+    assert "글자" in "".join(p.text for p in pieces)
+
+
 def test_differences_keep_order() -> None:
     marked = differences("출고 지연을 9건 줄였다.", "지연을 출고 9건 줄였다.")
     assert [word for word, _ in marked] == ["출고", "지연을", "9건", "줄였다."]
@@ -91,13 +100,15 @@ def test_tensorboard_gets_every_number(tmp_path: Path, monkeypatch: pytest.Monke
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     base: Any = SimpleNamespace(name="tiny")
-    folder = RunFolder(tmp_path, base, lora=None, settings={}, tensorboard=True)  # type: ignore[arg-type]
+    lora: Any = None
+    arguments = (tmp_path, base, lora, {}, Path(__file__), True)
+    folder = RunFolder(*arguments)
     for number in (1, 2):
         folder.log(step(number, 0.0))
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events = EventAccumulator(str(next((tmp_path / "tensorboard").iterdir())))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("loss")] == [(1, 1.0), (2, 1.0)]
     assert [e.value for e in events.Scalars("skipped")] == [0.0, 1.0]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UserError, match="pip install tensorboard"):
-        RunFolder(tmp_path, base, lora=None, settings={}, tensorboard=True)  # type: ignore[arg-type]
+        RunFolder(*arguments)
