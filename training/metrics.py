@@ -127,7 +127,8 @@ def faithfulness(summaries: Sequence[str], sources: Sequence[str]) -> float:
 def content(text: str) -> list[str]:
     """Its nouns, and its numbers: whole, without the commas between thousands."""
     numbers = [number.replace(",", "") for number in NUMBER.findall(text)]
-    words = tagged(NUMBER.sub(" ", text))  # mecab-ko would cut 1,500 in three
+    # mecab-ko would cut 1,500 in three; and without any number a unit would be a noun.
+    words = tagged(NUMBER.sub("1", text))
     return [surface for surface, tag in words if tag in CONTENT_TAGS] + numbers
 
 

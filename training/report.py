@@ -47,8 +47,7 @@ def coloured(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Piece
         held.append(token)
         text = str(tokenizer.decode(held))
         kind = "padding" if i >= length else "prompt" if label == IGNORE else "response"
-        # UTF-8 has at most four bytes to a character: what is no text then was none to begin with.
-        if "\ufffd" not in text or len(held) == 4:
+        if not text.endswith("\ufffd"):
             pieces.append(Piece(text, len(held), kind))
             held = []
     return pieces
