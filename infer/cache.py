@@ -39,13 +39,15 @@ class PreallocatedLayer(DynamicLayer):
         self.keys, self.values = self.buffer[:, :, :, :end]
 
 
-def make_cache(layers: int, room: int) -> Cache:
-    """A cache for a model of `layers` layers and texts of at most `room` tokens."""
-    return Cache(layers=[PreallocatedLayer(room) for _ in range(layers)])
+class PreallocatedCache(Cache):
+    """For a model of `layers` layers and texts of at most `room` tokens."""
 
+    layers: list[PreallocatedLayer]  # type: ignore[assignment]
 
-def select_rows(cache: Cache, rows: Tensor) -> None:
-    """Keep only `rows` of the batch, in every layer."""
-    for layer in cache.layers:
-        assert isinstance(layer, PreallocatedLayer)
-        layer.batch_select_indices(rows)
+    def __init__(self, layers: int, room: int) -> None:
+        super().__init__(layers=[PreallocatedLayer(room) for _ in range(layers)])
+
+    def select_rows(self, rows: Tensor) -> None:
+        """Keep only `rows` of the batch, in every layer."""
+        for layer in self.layers:
+            layer.batch_select_indices(rows)

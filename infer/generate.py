@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import Cache, PreTrainedModel
+from transformers import GPT2LMHeadModel, PreTrainedModel
 
-from infer.cache import make_cache, select_rows
+from infer.cache import PreallocatedCache
+from infer.gpt2 import decode_gpt2
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,16 @@ def generate(
     """
     sampling = sampling or Sampling()
     generator = torch.Generator(device=input_ids.device).manual_seed(sampling.seed)
-    layers = int(model.config.num_hidden_layers)
-    cache = make_cache(layers, input_ids.shape[1] + max_new_tokens)
+    batch, prompt = input_ids.shape
+    cache = PreallocatedCache(int(model.config.num_hidden_layers), prompt + max_new_tokens)
     logits = prefill(model, input_ids, attention_mask, cache)
     # What repetition is judged by: a row's own tokens, with padding covered by its last one.
     seen = torch.where(attention_mask.bool(), input_ids, input_ids[:, -1:])
-    finished = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-    rows = torch.arange(len(input_ids), device=input_ids.device)  # those still computed
+    position = attention_mask.sum(dim=1)  # of the next token: padding has none
+    finished = torch.zeros(batch, dtype=torch.bool, device=input_ids.device)
+    rows = torch.arange(batch, device=input_ids.device)  # those still computed
     for step in range(max_new_tokens):
-        token = choose(logits, seen, input_ids.shape[1], sampling, generator)
+        token = choose(logits, seen, prompt, sampling, generator)
         token = torch.where(finished, eos_token_id, token)
         yield torch.full_like(input_ids[:, 0], eos_token_id).scatter(0, rows, token)
         finished |= token == eos_token_id
@@ -65,18 +67,19 @@ def generate(
             return
         if left <= len(rows) // 2:  # not at each end of a row: the cache is copied
             keep = (~finished).nonzero()[:, 0]
-            rows, token, seen, attention_mask = (
-                tensor[keep] for tensor in (rows, token, seen, attention_mask)
+            rows, token, seen, attention_mask, position = (
+                tensor[keep] for tensor in (rows, token, seen, attention_mask, position)
             )
             finished = finished[keep]
-            select_rows(cache, keep)
+            cache.select_rows(keep)
         seen = torch.cat([seen, token[:, None]], dim=1)
         attention_mask = torch.cat([attention_mask, torch.ones_like(token)[:, None]], dim=1)
-        logits = decode(model, token, attention_mask, cache)
+        logits = decode(model, token, position, attention_mask, cache)
+        position = position + 1
 
 
 def prefill(
-    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, cache: Cache
+    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, cache: PreallocatedCache
 ) -> Tensor:
     """Run the whole prompt, filling `cache`; logits of the next token, (B, V) in fp32."""
     # A row's first real token has position 0, however much padding stands before it.
@@ -92,15 +95,24 @@ def prefill(
     return output.logits[:, -1].float()
 
 
-def decode(model: PreTrainedModel, token: Tensor, attention_mask: Tensor, cache: Cache) -> Tensor:
-    """Run one token a row, (B,), over the cache; logits of the next token, (B, V) in fp32.
+def decode(
+    model: PreTrainedModel,
+    token: Tensor,
+    position: Tensor,
+    attention_mask: Tensor,
+    cache: PreallocatedCache,
+) -> Tensor:
+    """Run one token a row over the cache; logits of the next token, (B, V) in fp32.
 
-    `attention_mask` (B, prompt + all tokens so far, this one included).
+    Shapes:
+        token, position (B,); attention_mask (B, prompt + all tokens so far, this one included)
     """
+    if isinstance(model, GPT2LMHeadModel):
+        return decode_gpt2(model, token, position, attention_mask.bool(), cache).float()
     output = model(
         input_ids=token[:, None],
         attention_mask=attention_mask,
-        position_ids=attention_mask.sum(dim=1, keepdim=True) - 1,
+        position_ids=position[:, None],
         past_key_values=cache,
         use_cache=True,
     )

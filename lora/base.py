@@ -10,6 +10,7 @@ from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import enable_progress_bars
 from safetensors import SafetensorError
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -51,7 +52,14 @@ def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Ba
     # news, and retry for 48 s where there is no network.
     source = str(local_folder(chosen) or cached_folder(chosen) or chosen)
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True)
+        config = AutoConfig.from_pretrained(source)
+        if getattr(config, "activation_function", None) == "gelu_new":
+            # The same function in one kernel: written out as in transformers, it is eight passes
+            # over the widest activations, most of them kept for the backward pass.
+            config.activation_function = "gelu_pytorch_tanh"
+        model = AutoModelForCausalLM.from_pretrained(
+            source, config=config, dtype=dtype, use_safetensors=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(

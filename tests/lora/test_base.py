@@ -126,3 +126,17 @@ def test_the_embedded_base_is_small_half_tied_and_speaks_korean_bytes() -> None:
 def test_short_names() -> None:
     assert short_name("skt/kogpt2-base-v2") == "kogpt2-base-v2"
     assert short_name("checkpoints/ko-gpt2-mini") == "ko-gpt2-mini"
+
+
+def test_gpt2s_activation_is_the_same_function_in_one_kernel(
+    tmp_path: Path, byte_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = make_model(vocab_size=len(byte_tokenizer))
+    assert model.config.activation_function == "gelu_new"  # as gpt2's config says
+    model.save_pretrained(tmp_path)
+    byte_tokenizer.save_pretrained(tmp_path)
+    loaded = load_base(str(tmp_path)).model
+    ids = torch.arange(1, 90)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(ids).logits, model(ids).logits)
+    assert loaded.config.activation_function == "gelu_pytorch_tanh"

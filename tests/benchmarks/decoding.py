@@ -1,0 +1,161 @@
+"""Decoding: our loop against transformers' `generate`, and the files and loading behind it.
+
+    python -m tests.benchmarks.decoding                      # the embedded base
+    python -m tests.benchmarks.decoding --shape gpt2         # gpt2's shape, random weights
+
+Both decode greedily from the same model object, always `--new` tokens. The prompt's pass is timed
+by itself (one new token) and taken off: tokens/s is of the steps after it. They alternate; medians.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
+
+from infer.generate import generate
+from infer.load import load_model
+from lora.base import Base, load_base
+from lora.device import pick_device
+from quant.__main__ import quantize, size_in_mb
+from quant.swap import QuantConfig, default_compute_dtype
+from tests.benchmarks.measure import print_table
+
+EMBEDDED = "ko-gpt2-mini"
+PROMPT = {"mini": 250, "gpt2": 600}  # tokens: an interview under each base's tokenizer
+
+
+def base_of(shape: str) -> Base:
+    base = load_base(EMBEDDED)
+    if shape == "mini":
+        return base
+    torch.manual_seed(0)
+    return Base(GPT2LMHeadModel(GPT2Config()).eval(), base.tokenizer, "gpt2 shape")
+
+
+def write_models(shape: str, folder: Path, device: torch.device) -> list[list[str]]:
+    """Write fp16, 8-bit and 4-bit as `make quantize` does; a line each: size, seconds to make."""
+    base = base_of(shape)
+    base.model.half().save_pretrained(folder / "fp16")
+    base.tokenizer.save_pretrained(folder / "fp16")
+    lines = [["fp16", f"{size_in_mb(folder / 'fp16'):.1f}", ""]]
+    for bits, double in ((8, False), (4, False), (4, True)):
+        name = f"{bits}-bit" + (", double quant" if double else "")
+        base = base_of(shape)
+        base.model.half()
+        config = QuantConfig(bits, double, default_compute_dtype(device))
+        started = time.perf_counter()
+        quantize(base, config, device, folder / name)
+        seconds = time.perf_counter() - started
+        lines.append([name, f"{size_in_mb(folder / name):.1f}", f"{seconds:.1f}"])
+    return lines
+
+
+def load(folder: Path, kind: str, device: torch.device) -> PreTrainedModel:
+    if kind in ("fp32", "bf16", "fp16"):
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[kind]
+        model = AutoModelForCausalLM.from_pretrained(folder / "fp16", dtype=dtype)
+        return model.to(device).eval()  # type: ignore[no-any-return]
+    return load_model(str(folder / kind), device)[0]
+
+
+def ours(model: PreTrainedModel, ids: torch.Tensor, new: int) -> torch.Tensor:
+    mask = torch.ones_like(ids)
+    return torch.stack(list(generate(model, ids, mask, eos_token_id=-1, max_new_tokens=new)), 1)
+
+
+def theirs(model: PreTrainedModel, ids: torch.Tensor, new: int) -> torch.Tensor:
+    model.generation_config.eos_token_id = None  # neither stops before `new`
+    output = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=new,
+        do_sample=False,
+        pad_token_id=0,
+    )
+    return output[:, ids.shape[1] :]
+
+
+def seconds(call: Callable[[], torch.Tensor], device: torch.device) -> float:
+    started = time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def measure(model: PreTrainedModel, batch: int, prompt: int, new: int, runs: int) -> dict[str, Any]:
+    """Median seconds of the prompt's pass and of all, for each way; whether the tokens agree."""
+    torch.manual_seed(0)
+    device = model.device
+    ids = torch.randint(1, model.config.vocab_size, (batch, prompt), device=device)
+    ways = {"ours": ours, "generate": theirs}
+    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    for run in range(runs + 1):
+        for way, function in ways.items():
+            first = seconds(partial(function, model, ids, 1), device)
+            whole = seconds(partial(function, model, ids, new), device)
+            if run:  # the first warms up
+                taken[way].append((first, whole))
+    agree = bool((ours(model, ids, new) == theirs(model, ids, new)).float().mean() > 0.99)
+    medians = {
+        way: [statistics.median(column) for column in zip(*pairs, strict=True)]
+        for way, pairs in taken.items()
+    }
+    return {"batch": batch, "seconds": medians, "agree": agree}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", choices=("mini", "gpt2"), default="mini")
+    parser.add_argument("--kinds", nargs="*", default=["fp32", "bf16", "8-bit", "4-bit"])
+    parser.add_argument("--batch", type=int, nargs="*", default=[1, 16])
+    parser.add_argument("--new", type=int, default=100)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    options = parser.parse_args()
+    device = pick_device(options.device)
+    records, lines = [], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_models(options.shape, folder, device)
+        print_table(f"{options.shape}: files", ["", "MB", "seconds to quantise"], files)
+        for kind in options.kinds:
+            model = load(folder, kind, device)
+            for batch in options.batch:
+                record = measure(model, batch, PROMPT[options.shape], options.new, options.runs)
+                records.append({"kind": kind} | record)
+                (p, whole), (p_theirs, whole_theirs) = record["seconds"].values()
+                rate = batch * (options.new - 1) / (whole - p)
+                other = batch * (options.new - 1) / (whole_theirs - p_theirs)
+                lines.append(
+                    [
+                        kind,
+                        str(batch),
+                        f"{rate:.0f}",
+                        f"{other:.0f}",
+                        f"{rate / other:.2f}",
+                        f"{p:.2f}",
+                        f"{p_theirs:.2f}",
+                        f"{whole_theirs / whole:.2f}",
+                        "yes" if record["agree"] else "no",
+                    ]
+                )
+    header = ["", "batch", "ours, tokens/s", "generate, tokens/s", "times faster", "prompt, s"]
+    header += ["generate's, s", "with the prompt, times faster", "same tokens"]
+    print_table(f"{options.shape}: decoding, {device.type}", header, lines)
+    if options.out:
+        record = {"files": files, "decoding": records, "options": vars(options) | {"out": None}}
+        options.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
