@@ -3,8 +3,8 @@
     python -m tests.benchmarks.evaluation
 
 Scoring: our corpus at a time against rouge_score and sacrebleu called for each pair. Decoding: 32
-validation rows in length-sorted batches against one by one, on the merged model of `make quantize`.
-Alternating runs, medians and ratios.
+validation rows in length-sorted batches against one by one, by transformers' `generate` and by our
+own loop, on the merged model of `make quantize`. Alternating runs, medians and ratios.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import sacrebleu
 import torch
 from rouge_score.rouge_scorer import RougeScorer
 
+from data.encode import encode_prompt
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
 from data.synthesize import interview_rows
 from infer.load import load_model
@@ -37,6 +38,21 @@ def pair_by_pair(predictions: list[str], references: list[str]) -> float:
         sacrebleu.sentence_bleu(prediction, [reference], tokenize="ko-mecab")
         sacrebleu.sentence_chrf(prediction, [reference])
     return 100 * total / len(references)
+
+
+def generated(summarizer: Summarizer, row: dict[str, str]) -> str:
+    """The row's summary by transformers' own loop."""
+    room = summarizer.context - summarizer.max_new_tokens
+    prompt, _ = encode_prompt(summarizer.tokenizer, row["question"], row["answer"], room)
+    ids = torch.tensor([prompt], device=summarizer.model.device)
+    output = summarizer.model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=summarizer.max_new_tokens,
+        do_sample=False,
+        pad_token_id=summarizer.tokenizer.pad_token_id,
+    )
+    return str(summarizer.tokenizer.decode(output[0, len(prompt) :], skip_special_tokens=True))
 
 
 def race(name: str, ours: Callable[[], object], theirs: Callable[[], object], runs: int) -> None:
@@ -75,12 +91,17 @@ def main() -> None:
     summarizer = Summarizer(*load_model(MERGED, torch.device(options.device)))
     precision = pick_precision("fp32", summarizer.model.device)
     held_out = list(split_interviews(read_interviews(Path(SAMPLE_CSV)).rows)[1])
-    race(
-        f"summarise {len(held_out)} rows, against one by one",
-        lambda: written_summaries(summarizer, held_out, precision),
-        lambda: [summarizer.summarize([row["question"]], [row["answer"]]) for row in held_out],
-        options.runs,
-    )
+    rows_name = f"summarise {len(held_out)} rows, against one by one"
+    for name, one_by_one in (
+        ("by generate", lambda row: generated(summarizer, row)),
+        ("by our loop", lambda row: summarizer.summarize([row["question"]], [row["answer"]])),
+    ):
+        race(
+            f"{rows_name} {name}",
+            lambda: written_summaries(summarizer, held_out, precision),
+            lambda one_by_one=one_by_one: [one_by_one(row) for row in held_out],
+            options.runs,
+        )
 
 
 if __name__ == "__main__":

@@ -72,18 +72,17 @@ class Run:
     peak_megabytes: float
 
 
-def model_of(setup: Setup) -> PreTrainedModel:
-    precision = pick_precision(setup.precision, pick_device(setup.device))
+def model_of(setup: Setup, dtype: torch.dtype) -> PreTrainedModel:
     torch.manual_seed(0)
     if setup.shape == "mini":
-        model = load_base(EMBEDDED, precision.dtype).model
+        model = load_base(EMBEDDED, dtype).model
     else:
-        model = GPT2LMHeadModel(GPT2Config()).to(precision.dtype)
+        model = GPT2LMHeadModel(GPT2Config()).to(dtype)  # type: ignore[arg-type]
     if setup.dropout == 0:
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
-    return model.to(precision.device)  # type: ignore[arg-type]
+    return model.to(pick_device(setup.device))  # type: ignore[arg-type]
 
 
 def examples_of(setup: Setup) -> list[Example]:
@@ -107,7 +106,7 @@ def examples_of(setup: Setup) -> list[Example]:
 def ours(setup: Setup, changes: dict[str, Any]) -> Run:
     """`training.loop.train`; `changes` are settings of ours that the Trainer has no word for."""
     precision = pick_precision(setup.precision, pick_device(setup.device))
-    model, examples = model_of(setup), examples_of(setup)
+    model, examples = model_of(setup, precision.dtype), examples_of(setup)
     config = setup.config(**changes)
     inject_lora(model, config.lora)
     start_alike(model)
@@ -143,7 +142,8 @@ def trainer(setup: Setup) -> Run:
     from transformers import DataCollatorForSeq2Seq, Trainer, TrainerCallback, TrainingArguments
 
     precision = pick_precision(setup.precision, pick_device(setup.device))
-    model, examples = model_of(setup), examples_of(setup)
+    # In fp32 under autocast, as transformers loads gpt2 and the Trainer's bf16 and fp16 mean it.
+    model, examples = model_of(setup, torch.float32), examples_of(setup)
     config = setup.config()
     adapted = peft.get_peft_model(
         model,
