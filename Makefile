@@ -9,7 +9,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quantize evaluate infer test lint base sample clean
+.PHONY: help setup train quantize evaluate infer test bench lint base sample clean
 
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ infer: .venv/requirements ## 내장 예제나 QUESTION, ANSWER를 요약
 
 test: .venv/requirements-dev ## 테스트
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/requirements-dev ## 속도와 메모리를 PEFT + Trainer, generate와 견줌 (bench/에 JSON)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lint: .venv/requirements-dev ## ruff와 mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

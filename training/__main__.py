@@ -21,10 +21,7 @@ from training.loop import Step, train
 from training.precision import pick_precision
 from training.report import write_facts, write_report
 from training.results import Result, write_comparison
-
-# Up to this many tokens, attention as plain matrix products is faster on a CPU than the fused
-# kernel (BENCHMARKS.md), and the T x T matrices that it keeps are small.
-SHORT = 512
+from training.speed import speed_up
 
 
 def main() -> None:
@@ -49,9 +46,13 @@ def main() -> None:
     examples = encode_rows(train_rows, tokenizer, max_length)
     validation = encode_rows(validation_rows, tokenizer, max_length)
     print(describe_lengths(examples))
-    print(f"학습 {len(examples):,}행, 검증 {len(validation):,}행")
-    if precision.device.type == "cpu" and max(len(e.input_ids) for e in examples) <= SHORT:
-        model.set_attn_implementation("eager")
+    budget = config.token_budget(base.context)
+    together = f"한꺼번에 {budget:,}토큰까지" if budget else f"{config.micro_batch_size}행씩"
+    print(
+        f"학습 {len(examples):,}행, 검증 {len(validation):,}행; "
+        f"한 스텝에 {config.window}행, {together}"
+    )
+    speed_up(model, config, precision, longest=max(len(e.input_ids) for e in examples))
 
     path = config.output_dir / f"{short_name(base.name)}-lora"
     folder = RunFolder(path, base, config.lora, asdict(config), data, config.tensorboard)

@@ -46,6 +46,10 @@ class TrainConfig:
     )
     max_length: int = option(1024, "프롬프트+요약+EOS의 최대 토큰 수")
 
+    gradient_checkpointing: bool = option(
+        False, "층 안의 값을 간직하지 않고 역전파 때 다시 계산함: 메모리는 덜, 시간은 더"
+    )
+    compile: bool = option(False, "torch.compile로 층들을 합침 (C++ 컴파일러 필요)")
     precision: str = option("auto", "계산 정밀도: auto, fp16, bf16, fp32")
     device: str = option("auto", "auto, cuda, mps, cpu")
     eval_every: str = option("epoch", "평가하고 저장하는 간격: epoch 또는 스텝 수")

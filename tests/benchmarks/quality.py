@@ -31,6 +31,7 @@ from training.config import TrainConfig
 from training.loop import train
 from training.metrics import KoreanTokenizer, faithfulness, score_summaries
 from training.precision import pick_precision
+from training.speed import speed_up
 
 BASE = Path("checkpoints/ko-gpt2-mini")
 HANDWRITTEN = Path("tests/data/handwritten_eval.csv")
@@ -96,7 +97,8 @@ def train_with_peft() -> Summarizer:
             parameter.data = parameter.data.float()
     rows = split_interviews(read_interviews(SAMPLE_CSV).rows)[0]
     examples = encode_rows(rows, base.tokenizer, base.context)
-    base.model.set_attn_implementation("eager")  # as `make train` on a CPU
+    longest = max(len(example.input_ids) for example in examples)
+    speed_up(base.model, config, precision, longest)
     train(base.model, examples, config, precision, lambda _step, _due: None)
     return Summarizer(adapted.merge_and_unload().float().eval(), base.tokenizer)
 

@@ -34,6 +34,7 @@ from training.config import TrainConfig
 from training.loop import Step, train
 from training.precision import pick_precision
 from training.schedule import cosine_with_warmup
+from training.speed import speed_up
 
 EMBEDDED = "ko-gpt2-mini"
 TARGETS = ["attn.c_attn"]
@@ -110,8 +111,7 @@ def ours(setup: Setup, changes: dict[str, Any]) -> Run:
     config = setup.config(**changes)
     inject_lora(model, config.lora)
     start_alike(model)
-    if setup.shape == "mini" and precision.device.type == "cpu":
-        model.set_attn_implementation("eager")  # as `make train` does for short examples
+    speed_up(model, config, precision, longest=max(len(e.input_ids) for e in examples))
     steps: list[Step] = []
     started = time.perf_counter()
     train(model, in_order(examples, config), config, precision, lambda step, _: steps.append(step))
@@ -215,6 +215,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=32, help="examples per step")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--curves", action="store_true", help="print both losses of each step")
+    parser.add_argument("--switches", nargs="*", default=[], help="compile, gradient-checkpointing")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--out", type=Path, help="JSON to write")
     options = parser.parse_args()
@@ -229,6 +230,10 @@ def main() -> None:
             "PEFT + Trainer, batch 1": partial(isolated, trainer, at),
             "ours, micro-batch 1": partial(isolated, ours, at, {"micro_batch_tokens": 0}),
             "ours, token budget": partial(isolated, ours, at, {}),
+            **{
+                f"ours, {flag}": partial(isolated, ours, at, {flag.replace("-", "_"): True})
+                for flag in options.switches
+            },
         }
         runs: dict[str, list[Run]] = {way: [] for way in ways}
         for _ in range(options.runs):
