@@ -14,6 +14,7 @@ import argparse
 import json
 import math
 import statistics
+import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from data.encode import IGNORE, Example, encode_rows
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
@@ -45,16 +46,16 @@ class Setup:
     """What both sides are given."""
 
     shape: str  # "gpt2" or "mini"
+    base: str  # folder
     precision: str
     device: str
     steps: int
     window: int  # examples per step
-    dropout: float = 0.0  # of LoRA and, where it is not 0, the base's own as it comes
 
     def config(self, **changes: Any) -> TrainConfig:
         return TrainConfig(
             targets=TARGETS,
-            dropout=self.dropout,
+            dropout=0.0,
             epochs=1,
             gradient_accumulation_steps=self.window,
             precision=self.precision,
@@ -73,24 +74,26 @@ class Run:
     peak_megabytes: float
 
 
-def model_of(setup: Setup, dtype: torch.dtype) -> PreTrainedModel:
+def write_gpt2(folder: Path) -> None:
+    """A base of gpt2's shape; of its tokenizer only the padding id is used."""
     torch.manual_seed(0)
-    if setup.shape == "mini":
-        model = load_base(EMBEDDED, dtype).model
-    else:
-        model = GPT2LMHeadModel(GPT2Config()).to(dtype)  # type: ignore[arg-type]
-    if setup.dropout == 0:
-        for module in model.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
-    return model.to(pick_device(setup.device))  # type: ignore[arg-type]
+    GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
+    load_base(EMBEDDED).tokenizer.save_pretrained(folder)
+
+
+def without_dropout(model: PreTrainedModel) -> PreTrainedModel:
+    """For speed, too, nothing but the base's own dropout goes: SDPA has a slower kernel with it."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
 
 
 def examples_of(setup: Setup) -> list[Example]:
     """The examples of the whole run, in the order in which they are trained on."""
     count = setup.steps * setup.window
     if setup.shape == "mini":
-        base = load_base(EMBEDDED)
+        base = load_base(setup.base)
         rows = split_interviews(read_interviews(SAMPLE_CSV).rows)[0]
         return encode_rows(rows.select(range(count)), base.tokenizer, base.context)
     # AI Hub's answers under GPT-2's BPE, 2.1 tokens a character: many are cut at 1,024.
@@ -107,7 +110,8 @@ def examples_of(setup: Setup) -> list[Example]:
 def ours(setup: Setup, changes: dict[str, Any]) -> Run:
     """`training.loop.train`; `changes` are settings of ours that the Trainer has no word for."""
     precision = pick_precision(setup.precision, pick_device(setup.device))
-    model, examples = model_of(setup, precision.dtype), examples_of(setup)
+    examples = examples_of(setup)
+    model = without_dropout(load_base(setup.base, precision.dtype).model).to(precision.device)
     config = setup.config(**changes)
     inject_lora(model, config.lora)
     start_alike(model)
@@ -142,8 +146,10 @@ def trainer(setup: Setup) -> Run:
     from transformers import DataCollatorForSeq2Seq, Trainer, TrainerCallback, TrainingArguments
 
     precision = pick_precision(setup.precision, pick_device(setup.device))
-    # In fp32 under autocast, as transformers loads gpt2 and the Trainer's bf16 and fp16 mean it.
-    model, examples = model_of(setup, torch.float32), examples_of(setup)
+    examples = examples_of(setup)
+    # In fp32 under autocast, as gpt2 is stored and the Trainer's bf16 and fp16 mean it.
+    model = AutoModelForCausalLM.from_pretrained(setup.base, dtype=torch.float32)
+    model = without_dropout(model).to(precision.device)
     config = setup.config()
     adapted = peft.get_peft_model(
         model,
@@ -169,7 +175,7 @@ def trainer(setup: Setup) -> Run:
             if "loss" in kwargs["logs"]:
                 losses.append(kwargs["logs"]["loss"])
 
-    tokenizer = load_base(EMBEDDED).tokenizer  # only its padding id is used
+    tokenizer = load_base(setup.base).tokenizer
     run = Trainer(
         model=adapted,
         args=TrainingArguments(
@@ -216,12 +222,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--curves", action="store_true", help="print both losses of each step")
     parser.add_argument("--switches", nargs="*", default=[], help="compile, gradient-checkpointing")
-    parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--out", type=Path, help="JSON to write")
     options = parser.parse_args()
-    setup = Setup(
-        options.shape, "fp32", options.device, options.steps, options.window, options.dropout
-    )
+    base = str(EMBEDDED)
+    if options.shape == "gpt2":
+        folder = tempfile.TemporaryDirectory()
+        base = folder.name
+        write_gpt2(Path(base))
+    setup = Setup(options.shape, base, "fp32", options.device, options.steps, options.window)
     records: list[dict[str, Any]] = []
     for name in options.precision:
         name = pick_precision(name, pick_device(options.device)).name
