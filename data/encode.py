@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from console import UserError
 from data.prompts import split_prompt
+
+if TYPE_CHECKING:  # half a second to import, which `make infer` can do without
+    from datasets import Dataset
 
 IGNORE = -100  # the label that cross entropy skips (torch.nn.CrossEntropyLoss, ignore_index)
 
@@ -87,7 +90,7 @@ def encode_example(
 
 
 def encode_rows(
-    rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
+    rows: "Dataset", tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> list[Example]:
     """Encode every row.
 

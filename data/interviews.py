@@ -4,7 +4,6 @@ import codecs
 import csv
 import logging
 import tempfile
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import datasets
 from datasets import Dataset, Features, Value
 
 from console import UserError
+from data.prompts import clean_text
 
 COLUMNS = ("question", "answer", "summary")
 USER_CSV = Path("data/aihub_interview.csv")
@@ -80,11 +80,6 @@ def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:
     validation = max(1, round(len(rows) * 0.01))
     split = rows.train_test_split(test_size=validation, seed=seed)
     return split["train"], split["test"]
-
-
-def clean_text(value: object) -> str:
-    """NFC, stripped; a missing cell is empty. (macOS writes NFD: the same word in other tokens.)"""
-    return unicodedata.normalize("NFC", str(value)).strip() if value is not None else ""
 
 
 def detect_encoding(path: Path) -> str:

@@ -1,5 +1,7 @@
 """The prompt, in Alpaca form. The one place that knows `### Response:`."""
 
+import unicodedata
+
 INSTRUCTION = "다음 면접 질문과 답변을 읽고 한국어로 간결하게 요약하세요."
 
 # https://github.com/tatsu-lab/stanford_alpaca, without the preamble. The summary follows the last
@@ -28,3 +30,8 @@ def split_prompt(question: str) -> tuple[str, str]:
     before, after = TEMPLATE.split("{answer}")
     before = before.replace("{instruction}", INSTRUCTION).replace("{question}", question)
     return before, after
+
+
+def clean_text(value: object) -> str:
+    """NFC, stripped; a missing cell is empty. (macOS writes NFD: the same word in other tokens.)"""
+    return unicodedata.normalize("NFC", str(value)).strip() if value is not None else ""

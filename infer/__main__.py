@@ -9,7 +9,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from console import UserError, option, parse_options, run
-from data.interviews import read_interviews
 from infer.generate import Sampling
 from infer.load import find_model, load_model, newer_adapter
 from infer.summarize import MAX_NEW_TOKENS, NO_REPEAT_NGRAM, Summarizer
@@ -121,6 +120,8 @@ def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size
     Raises:
         UserError: `source` is no usable CSV, a question is too long, or `target` is `source`.
     """
+    from data.interviews import read_interviews  # half a second that the other way is spared
+
     if source.resolve() == target.resolve():
         raise UserError(f"{target}: 입력 파일에 덮어쓸 수 없습니다. --out에 다른 이름을 주세요.")
     interviews = read_interviews(source, columns=("question", "answer"), minimum_rows=1)

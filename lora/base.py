@@ -13,6 +13,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -52,11 +53,7 @@ def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Ba
     # news, and retry for 48 s where there is no network.
     source = str(local_folder(chosen) or cached_folder(chosen) or chosen)
     try:
-        config = AutoConfig.from_pretrained(source)
-        if getattr(config, "activation_function", None) == "gelu_new":
-            # The same function in one kernel: written out as in transformers, it is eight passes
-            # over the widest activations, most of them kept for the backward pass.
-            config.activation_function = "gelu_pytorch_tanh"
+        config = lean_config(AutoConfig.from_pretrained(source))
         model = AutoModelForCausalLM.from_pretrained(
             source, config=config, dtype=dtype, use_safetensors=True
         )
@@ -67,6 +64,18 @@ def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Ba
             "safetensors 형식의 GPT-2 계열 모델인지 확인하세요."
         ) from error
     return Base(model.eval(), with_padding(tokenizer), chosen)
+
+
+def lean_config(config: PreTrainedConfig) -> PreTrainedConfig:
+    """Change how GPT-2 computes where that costs time and memory and gives nothing to a LoRA."""
+    if config.model_type == "gpt2":
+        if config.activation_function == "gelu_new":
+            # The same function in one kernel: written out as in transformers, it is eight passes
+            # over the widest activations, four of which are kept for the backward pass.
+            config.activation_function = "gelu_pytorch_tanh"
+        # LoRA brings its own dropout. With the base's, attention has no fused kernel on a CPU.
+        config.attn_pdrop = config.resid_pdrop = config.embd_pdrop = 0.0
+    return config
 
 
 def with_padding(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

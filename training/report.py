@@ -91,10 +91,14 @@ def write_facts(
 def write_report(folder: Path) -> Path:
     """Write `report.html` and the PNG curves from what the run and `make evaluate` left there."""
     facts = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line) for line in lines]
+    log = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in log]
     comparison = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     results = [Result(**result) for result in comparison["results"]]
+    table = [HEADER, *(cells(result) for result in results)]
+    # Without the columns that `make evaluate` alone can fill.
+    filled = [column for column in zip(*table, strict=True) if any(column[1:])]
+    header, *lines = zip(*filled, strict=True)
     curves = run_curves(records)
     lengths = histogram(facts["lengths"], facts["max_length"])
     curves.savefig(folder / "curves.png", dpi=120)
@@ -102,8 +106,8 @@ def write_report(folder: Path) -> Path:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         name=folder.name,
-        header=HEADER,
-        lines=[cells(result) for result in results],
+        header=header,
+        lines=lines,
         tokenization=comparison["tokenization"],
         signatures=[f"{name}: {text}" for name, text in results[0].signatures.items()],
         curves=svg(curves),

@@ -18,6 +18,7 @@ COMMANDS = {
     "decoding-mini": ["decoding"],
     "decoding-gpt2": ["decoding", "--shape", "gpt2"],
     "encoding": ["encoding"],
+    "startup": ["startup"],
 }
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     for name, (module, *arguments) in COMMANDS.items():
-        if module != "encoding":
+        if module in ("training", "decoding"):
             arguments += ["--device", options.device]
         if name == "training-gpt2" and options.device == "cpu":
             arguments += SMALL

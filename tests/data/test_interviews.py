@@ -6,7 +6,8 @@ import pytest
 from datasets import Dataset
 
 from console import UserError
-from data.interviews import SAMPLE_CSV, clean_text, default_csv, read_interviews, split_interviews
+from data.interviews import SAMPLE_CSV, default_csv, read_interviews, split_interviews
+from data.prompts import clean_text
 
 HEADER = "question,answer,summary\n"
 ROWS = [

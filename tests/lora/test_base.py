@@ -128,15 +128,15 @@ def test_short_names() -> None:
     assert short_name("checkpoints/ko-gpt2-mini") == "ko-gpt2-mini"
 
 
-def test_gpt2s_activation_is_the_same_function_in_one_kernel(
+def test_a_lean_gpt2_is_the_same_function(
     tmp_path: Path, byte_tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    model = make_model(vocab_size=len(byte_tokenizer))
+    model = make_model(vocab_size=len(byte_tokenizer), dropout=0.1)
     assert model.config.activation_function == "gelu_new"  # as gpt2's config says
     model.save_pretrained(tmp_path)
     byte_tokenizer.save_pretrained(tmp_path)
     loaded = load_base(str(tmp_path)).model
     ids = torch.arange(1, 90)[None]
     with torch.no_grad():
-        torch.testing.assert_close(loaded(ids).logits, model(ids).logits)
+        torch.testing.assert_close(loaded.train()(ids).logits, model(ids).logits)
     assert loaded.config.activation_function == "gelu_pytorch_tanh"

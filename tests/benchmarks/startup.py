@@ -1,0 +1,63 @@
+"""From the command to the first characters: `make infer` against the shortest script of its kind.
+
+    python -m tests.benchmarks.startup        # after make train and make quantize
+
+The script imports transformers, opens the same 4-bit folder with `from_pretrained` and lets
+`generate` write one token: what any program of this kind has to wait for. Alternating; medians.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.benchmarks.measure import print_table
+
+FOLDER = "checkpoints/ko-gpt2-mini-bnb-4bit"
+SCRIPT = f"""
+from transformers import AutoModelForCausalLM, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("{FOLDER}")
+model = AutoModelForCausalLM.from_pretrained("{FOLDER}")
+inputs = tokenizer("질문: 장점이 무엇인가요?", return_tensors="pt")
+print(tokenizer.decode(model.generate(**inputs, max_new_tokens=1)[0]))
+"""
+
+
+def seconds_to_output(arguments: list[str]) -> float:
+    """Seconds until the program's first byte on standard output."""
+    started = time.perf_counter()
+    command = [sys.executable, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        assert program.stdout is not None
+        if not program.stdout.read(1):
+            raise RuntimeError(f"{arguments[:2]} wrote nothing")
+        seconds = time.perf_counter() - started
+        program.stdout.read()
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    options = parser.parse_args()
+    ways = {
+        "python -m infer": ["-m", "infer", "--model", FOLDER],
+        "transformers alone": ["-c", SCRIPT],
+        "import torch": ["-c", "import torch; print(1)"],
+    }
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(options.runs):
+        for way, arguments in ways.items():
+            taken[way].append(seconds_to_output(arguments))
+    lines = [[way, f"{statistics.median(seconds):.1f}"] for way, seconds in taken.items()]
+    print_table("first characters", ["", "seconds"], lines)
+    if options.out:
+        options.out.write_text(json.dumps(taken, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
