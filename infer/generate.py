@@ -50,31 +50,34 @@ def generate(
     sampling = sampling or Sampling()
     generator = torch.Generator(device=input_ids.device).manual_seed(sampling.seed)
     batch, prompt = input_ids.shape
-    cache = PreallocatedCache(int(model.config.num_hidden_layers), prompt + max_new_tokens)
+    room = prompt + max_new_tokens
+    cache = PreallocatedCache(int(model.config.num_hidden_layers), room)
     logits = prefill(model, input_ids, attention_mask, cache)
     # What repetition is judged by: a row's own tokens, with padding covered by its last one.
-    seen = torch.where(attention_mask.bool(), input_ids, input_ids[:, -1:])
+    seen = input_ids.new_empty(batch, room)
+    seen[:, :prompt] = torch.where(attention_mask.bool(), input_ids, input_ids[:, -1:])
+    visible = attention_mask.new_ones(batch, room, dtype=torch.bool)  # all but padding
+    visible[:, :prompt] = attention_mask.bool()
     position = attention_mask.sum(dim=1)  # of the next token: padding has none
     finished = torch.zeros(batch, dtype=torch.bool, device=input_ids.device)
     rows = torch.arange(batch, device=input_ids.device)  # those still computed
-    for step in range(max_new_tokens):
-        token = choose(logits, seen, prompt, sampling, generator)
+    for end in range(prompt, room):
+        token = choose(logits, seen[:, :end], prompt, sampling, generator)
         token = torch.where(finished, eos_token_id, token)
         yield torch.full_like(input_ids[:, 0], eos_token_id).scatter(0, rows, token)
         finished |= token == eos_token_id
         left = int((~finished).sum())
-        if left == 0 or step == max_new_tokens - 1:
+        if left == 0 or end == room - 1:
             return
         if left <= len(rows) // 2:  # not at each end of a row: the cache is copied
             keep = (~finished).nonzero()[:, 0]
-            rows, token, seen, attention_mask, position = (
-                tensor[keep] for tensor in (rows, token, seen, attention_mask, position)
+            rows, token, position, seen, visible = (
+                tensor[keep] for tensor in (rows, token, position, seen, visible)
             )
             finished = finished[keep]
             cache.select_rows(keep)
-        seen = torch.cat([seen, token[:, None]], dim=1)
-        attention_mask = torch.cat([attention_mask, torch.ones_like(token)[:, None]], dim=1)
-        logits = decode(model, token, position, attention_mask, cache)
+        seen[:, end] = token
+        logits = decode(model, token, position, visible[:, : end + 1], cache)
         position = position + 1
 
 
@@ -99,19 +102,20 @@ def decode(
     model: PreTrainedModel,
     token: Tensor,
     position: Tensor,
-    attention_mask: Tensor,
+    visible: Tensor,
     cache: PreallocatedCache,
 ) -> Tensor:
     """Run one token a row over the cache; logits of the next token, (B, V) in fp32.
 
     Shapes:
-        token, position (B,); attention_mask (B, prompt + all tokens so far, this one included)
+        token, position (B,); visible (B, prompt + all tokens so far, this one included), False on
+        padding
     """
     if isinstance(model, GPT2LMHeadModel):
-        return decode_gpt2(model, token, position, attention_mask.bool(), cache).float()
+        return decode_gpt2(model, token, position, visible, cache).float()
     output = model(
         input_ids=token[:, None],
-        attention_mask=attention_mask,
+        attention_mask=visible,
         position_ids=position[:, None],
         past_key_values=cache,
         use_cache=True,

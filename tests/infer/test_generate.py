@@ -6,6 +6,8 @@ import pytest
 import torch
 from transformers import (
     GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     LogitsProcessorList,
     NoRepeatNGramLogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
@@ -56,6 +58,23 @@ def test_greedy_is_transformers_generate_token_for_token(model: GPT2LMHeadModel)
             pad_token_id=eos,
         )[:, ids.shape[1] :].tolist()
         assert ours(model, PROMPTS, eos) == theirs
+
+
+def test_other_models_decode_through_transformers_forward() -> None:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=384, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+        num_attention_heads=4, max_position_embeddings=256, bos_token_id=0, eos_token_id=383,
+    )  # fmt: skip
+    llama = LlamaForCausalLM(config).eval()
+    for parameter in llama.parameters():
+        if parameter.dim() == 2:
+            torch.nn.init.normal_(parameter, std=0.3)
+    ids, mask = pad_left(PROMPTS, EOS)
+    theirs = llama.generate(
+        ids, attention_mask=mask, max_new_tokens=40, do_sample=False, pad_token_id=383
+    )[:, ids.shape[1] :].tolist()
+    assert ours(llama, PROMPTS, eos=383) == theirs  # type: ignore[arg-type]
 
 
 def test_a_batch_is_one_by_one(model: GPT2LMHeadModel) -> None:
