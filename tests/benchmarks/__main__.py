@@ -10,8 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-# On two CPU cores a window of 32 long examples of gpt2's shape takes minutes: a quarter of one.
-SMALL = ["--steps", "1", "--window", "8", "--runs", "2"]
 COMMANDS = {
     "training-mini": ["training"],
     "training-gpt2": ["training", "--shape", "gpt2"],
@@ -19,6 +17,11 @@ COMMANDS = {
     "decoding-gpt2": ["decoding", "--shape", "gpt2"],
     "encoding": ["encoding"],
     "startup": ["startup"],
+}
+# On two CPU cores a window of 32 long examples of gpt2's shape takes minutes: a quarter of one.
+SMALL = {
+    "training-gpt2": ["--steps", "1", "--window", "8", "--runs", "2"],
+    "decoding-gpt2": ["--new", "40", "--runs", "1"],
 }
 
 
@@ -31,8 +34,8 @@ def main() -> None:
     for name, (module, *arguments) in COMMANDS.items():
         if module in ("training", "decoding"):
             arguments += ["--device", options.device]
-        if name == "training-gpt2" and options.device == "cpu":
-            arguments += SMALL
+        if options.device == "cpu":
+            arguments += SMALL.get(name, [])
         command = [sys.executable, "-m", f"tests.benchmarks.{module}", *arguments]
         subprocess.run([*command, "--out", str(options.out / f"{name}.json")], check=True)
 

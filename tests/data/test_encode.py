@@ -98,6 +98,21 @@ def test_an_impossible_row_is_named(byte_tokenizer: PreTrainedTokenizerFast) -> 
         encode_rows(rows, byte_tokenizer, 400)
 
 
+def test_many_rows_at_once_are_row_by_row(byte_tokenizer: PreTrainedTokenizerFast) -> None:
+    rows = [
+        {"question": "왜?", "answer": "가나다 " * n, "summary": "요약 <|endoftext|>" * m, "row": n}
+        for n in range(0, 60, 3)
+        for m in (1, 4)
+    ]
+    one_by_one = [
+        encode_example(byte_tokenizer, r["question"], r["answer"], r["summary"], 400) for r in rows
+    ]
+    assert {example.truncated for example in one_by_one} == {True, False}
+    assert encode_rows(Dataset.from_list(rows), byte_tokenizer, 400) == one_by_one
+    exact = len(one_by_one[0].input_ids)
+    assert encode_rows(Dataset.from_list(rows[:1]), byte_tokenizer, exact) == one_by_one[:1]
+
+
 def test_lengths_are_reported(byte_tokenizer: PreTrainedTokenizerFast) -> None:
     rows = Dataset.from_dict(
         {"question": ["왜"] * 3, "answer": ["가", "가" * 50, "가" * 500], "summary": ["나"] * 3}
