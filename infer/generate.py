@@ -56,7 +56,8 @@ def generate(
     # What repetition is judged by: a row's own tokens, with padding covered by its last one.
     seen = input_ids.new_empty(batch, room)
     seen[:, :prompt] = torch.where(attention_mask.bool(), input_ids, input_ids[:, -1:])
-    visible = attention_mask.new_ones(batch, room, dtype=torch.bool)  # all but padding
+    padded = not attention_mask.all()  # without padding there is nothing to hide
+    visible = attention_mask.new_ones(batch, room, dtype=torch.bool)
     visible[:, :prompt] = attention_mask.bool()
     position = attention_mask.sum(dim=1)  # of the next token: padding has none
     finished = torch.zeros(batch, dtype=torch.bool, device=input_ids.device)
@@ -77,7 +78,8 @@ def generate(
             finished = finished[keep]
             cache.select_rows(keep)
         seen[:, end] = token
-        logits = decode(model, token, position, visible[:, : end + 1], cache)
+        mask = visible[:, : end + 1] if padded else None
+        logits = decode(model, token, position, mask, cache)
         position = position + 1
 
 
@@ -102,14 +104,14 @@ def decode(
     model: PreTrainedModel,
     token: Tensor,
     position: Tensor,
-    visible: Tensor,
+    visible: Tensor | None,
     cache: PreallocatedCache,
 ) -> Tensor:
     """Run one token a row over the cache; logits of the next token, (B, V) in fp32.
 
     Shapes:
         token, position (B,); visible (B, prompt + all tokens so far, this one included), False on
-        padding
+        padding; None where there is none
     """
     if isinstance(model, GPT2LMHeadModel):
         return decode_gpt2(model, token, position, visible, cache).float()

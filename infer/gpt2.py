@@ -19,7 +19,7 @@ def decode_gpt2(
     model: GPT2LMHeadModel,
     token: Tensor,
     position: Tensor,
-    visible: Tensor,
+    visible: Tensor | None,
     cache: PreallocatedCache,
 ) -> Tensor:
     """Logits (B, V) of the token after `token`, whose keys and values are appended to `cache`.
@@ -27,10 +27,10 @@ def decode_gpt2(
     Calls the model's own layers, whatever stands in their place by now: LoRA, 4-bit or 8-bit.
 
     Shapes:
-        token, position (B,); visible (B, S), S with the new token, False on padding
+        token, position (B,); visible (B, S), S with the new token, False on padding; None without
     """
     transformer: Any = model.transformer
-    mask = visible[:, None, None]  # (B, heads, queries, keys)
+    mask = None if visible is None else visible[:, None, None]  # (B, heads, queries, keys)
     x = transformer.wte(token) + transformer.wpe(position)  # (B, C)
     for block, layer in zip(transformer.h, cache.layers, strict=True):
         attn, mlp = block.attn, block.mlp

@@ -37,7 +37,7 @@ from training.precision import pick_precision
 from training.schedule import cosine_with_warmup
 from training.speed import speed_up
 
-EMBEDDED = "ko-gpt2-mini"
+EMBEDDED = "checkpoints/ko-gpt2-mini"
 TARGETS = ["attn.c_attn"]
 
 
