@@ -31,7 +31,7 @@ class InferOptions:
     answer: str | None = option(None, "지원자의 답변")
     csv: Path | None = option(None, "question, answer 열이 있는 CSV: 모든 행을 요약")
     out: Path | None = option(None, "--csv의 결과를 쓸 CSV. 안 주면 이름 뒤에 -summary를 붙임")
-    model: str | None = option(None, "모델 폴더나 베이스 이름. 안 주면 가장 새로운 4비트 모델")
+    model: str | None = option(None, "모델 폴더나 베이스 이름. 안 주면 가장 새로운 양자화 모델")
     output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
     max_new_tokens: int = option(MAX_NEW_TOKENS, "요약의 최대 토큰 수")
     temperature: float = option(0.0, "0이면 늘 가장 그럴듯한 토큰, 크면 다양하게")

@@ -9,11 +9,11 @@ from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import enable_progress_bars
 from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -53,7 +53,11 @@ def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Ba
     # news, and retry for 48 s where there is no network.
     source = str(local_folder(chosen) or cached_folder(chosen) or chosen)
     try:
-        config = lean_config(AutoConfig.from_pretrained(source))
+        config = AutoConfig.from_pretrained(source)
+        if getattr(config, "activation_function", None) == "gelu_new":
+            # The same function in one kernel: written out as in transformers, it is eight passes
+            # over the widest activations, four of which are kept for the backward pass.
+            config.activation_function = "gelu_pytorch_tanh"
         model = AutoModelForCausalLM.from_pretrained(
             source, config=config, dtype=dtype, use_safetensors=True
         )
@@ -63,19 +67,12 @@ def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Ba
             f"베이스 모델 {chosen}을(를) 열 수 없습니다 ({str(error).splitlines()[0]}). "
             "safetensors 형식의 GPT-2 계열 모델인지 확인하세요."
         ) from error
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            # LoRA brings its own, and with this one attention has no fused kernel on a CPU. The
+            # config keeps it, for whoever trains what is written.
+            module.p = 0.0
     return Base(model.eval(), with_padding(tokenizer), chosen)
-
-
-def lean_config(config: PreTrainedConfig) -> PreTrainedConfig:
-    """Change how GPT-2 computes where that costs time and memory and gives nothing to a LoRA."""
-    if config.model_type == "gpt2":
-        if config.activation_function == "gelu_new":
-            # The same function in one kernel: written out as in transformers, it is eight passes
-            # over the widest activations, four of which are kept for the backward pass.
-            config.activation_function = "gelu_pytorch_tanh"
-        # LoRA brings its own dropout. With the base's, attention has no fused kernel on a CPU.
-        config.attn_pdrop = config.resid_pdrop = config.embd_pdrop = 0.0
-    return config
 
 
 def with_padding(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

@@ -97,7 +97,8 @@ def written_summaries(
     with tqdm(total=len(rows), desc="요약", unit="행", leave=False) as progress:
         for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
-            with precision.autocast():
+            # What --compile compiles is for training: here each step would have another length.
+            with precision.autocast(), torch.compiler.set_stance("force_eager"):
                 written = summarizer.summarize(
                     [rows[i]["question"] for i in places], [rows[i]["answer"] for i in places]
                 )

@@ -10,6 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lora.device import pick_device
+from tests.benchmarks.startup import FOLDER
+
 COMMANDS = {
     "training-mini": ["training"],
     "training-gpt2": ["training", "--shape", "gpt2"],
@@ -20,7 +23,7 @@ COMMANDS = {
 }
 # On two CPU cores a window of 32 long examples of gpt2's shape takes minutes: a quarter of one.
 SMALL = {
-    "training-gpt2": ["--steps", "1", "--window", "8", "--runs", "2"],
+    "training-gpt2": ["--steps", "3", "--window", "4", "--runs", "2"],
     "decoding-gpt2": ["--new", "40", "--runs", "1"],
 }
 
@@ -30,11 +33,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("bench"))
     options = parser.parse_args()
-    options.out.mkdir(exist_ok=True)
+    if not Path(FOLDER).is_dir():
+        sys.exit(f"{FOLDER} is missing: make train && make quantize first")
+    options.out.mkdir(parents=True, exist_ok=True)
+    on_cpu = pick_device(options.device).type == "cpu"
     for name, (module, *arguments) in COMMANDS.items():
         if module in ("training", "decoding"):
             arguments += ["--device", options.device]
-        if options.device == "cpu":
+        if on_cpu:
             arguments += SMALL.get(name, [])
         command = [sys.executable, "-m", f"tests.benchmarks.{module}", *arguments]
         subprocess.run([*command, "--out", str(options.out / f"{name}.json")], check=True)

@@ -11,6 +11,7 @@ development rows are others of both kinds. Prints Markdown.
 
 import argparse
 import re
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
 from data.synthesize import interview_rows
 from infer.load import load_model
 from infer.summarize import Summarizer
+from lora.adapter import load_adapter
 from lora.base import load_base
 from training.compare import first_sentence
 from training.config import TrainConfig
@@ -100,7 +102,11 @@ def train_with_peft() -> Summarizer:
     longest = max(len(example.input_ids) for example in examples)
     speed_up(base.model, config, precision, longest)
     train(base.model, examples, config, precision, lambda _step, _due: None)
-    return Summarizer(adapted.merge_and_unload().float().eval(), base.tokenizer)
+    with tempfile.TemporaryDirectory() as folder:
+        adapted.save_pretrained(folder)  # PEFT's file, opened in fp32 as ours is
+        fresh = load_base(str(BASE))
+        load_adapter(fresh.model, Path(folder))
+    return Summarizer(fresh.model, fresh.tokenizer)
 
 
 def row_sets(dev: bool) -> dict[str, Dataset]:
@@ -144,7 +150,7 @@ def main() -> None:
         name: Summarizer(*load_model(path, CPU)) for name, path in MODELS.items() if path.exists()
     }
     if options.peft:
-        summarizers["PEFT, same settings, merged"] = train_with_peft()
+        summarizers["PEFT, same settings"] = train_with_peft()
     compare(summarizers, row_sets(options.dev), options.show)
 
 

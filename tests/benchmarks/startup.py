@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("{FOLDER}")
 model = AutoModelForCausalLM.from_pretrained("{FOLDER}")
 inputs = tokenizer("질문: 장점이 무엇인가요?", return_tensors="pt")
-print(tokenizer.decode(model.generate(**inputs, max_new_tokens=1)[0]))
+print(tokenizer.decode(model.generate(**inputs, max_new_tokens=1)[0]), flush=True)
 """
 
 
@@ -47,7 +47,7 @@ def main() -> None:
     ways = {
         "python -m infer": ["-m", "infer", "--model", FOLDER],
         "transformers alone": ["-c", SCRIPT],
-        "import torch": ["-c", "import torch; print(1)"],
+        "import torch": ["-c", "import torch; print(1, flush=True)"],
     }
     taken: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(options.runs):

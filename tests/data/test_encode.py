@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from console import UserError
+from data import encode
 from data.encode import (
     IGNORE,
     Example,
@@ -98,7 +99,10 @@ def test_an_impossible_row_is_named(byte_tokenizer: PreTrainedTokenizerFast) -> 
         encode_rows(rows, byte_tokenizer, 400)
 
 
-def test_many_rows_at_once_are_row_by_row(byte_tokenizer: PreTrainedTokenizerFast) -> None:
+def test_many_rows_at_once_are_row_by_row(
+    byte_tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode, "AT_ONCE", 7)
     rows = [
         {"question": "왜?", "answer": "가나다 " * n, "summary": "요약 <|endoftext|>" * m, "row": n}
         for n in range(0, 60, 3)

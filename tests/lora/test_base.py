@@ -140,3 +140,4 @@ def test_a_lean_gpt2_is_the_same_function(
     with torch.no_grad():
         torch.testing.assert_close(loaded.train()(ids).logits, model(ids).logits)
     assert loaded.config.activation_function == "gelu_pytorch_tanh"
+    assert loaded.config.attn_pdrop == 0.1  # for whoever trains what is written

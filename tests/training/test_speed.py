@@ -12,6 +12,13 @@ FP32 = Precision("fp32", torch.device("cpu"))
 EXAMPLE = Example(list(range(1, 60)), [-100] * 40 + list(range(41, 60)), 0, 0, False)
 
 
+def test_short_examples_get_plain_attention_on_a_cpu() -> None:
+    for longest, attention in ((SHORT, "eager"), (SHORT + 1, "sdpa")):
+        model = make_model()
+        speed_up(model, TrainConfig(), FP32, longest)
+        assert model.config._attn_implementation == attention
+
+
 def gradients(longest: int, **switches: bool) -> list[torch.Tensor]:
     model = make_model()
     inject_lora(model, LoraConfig(dropout=0.3))
@@ -23,7 +30,7 @@ def gradients(longest: int, **switches: bool) -> list[torch.Tensor]:
     return [p.grad for p in model.parameters() if p.grad is not None]
 
 
-def test_no_switch_changes_the_gradient() -> None:
+def test_attention_and_checkpointing_leave_the_gradient() -> None:
     plain = gradients(longest=SHORT + 1)
     assert any(gradient.abs().max() > 0 for gradient in plain)
     for other in (
