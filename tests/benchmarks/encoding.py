@@ -26,7 +26,7 @@ from lora.base import load_base
 from tests.benchmarks.measure import print_table
 
 EMBEDDED = "ko-gpt2-mini"
-LENGTHS = (1024, 300)  # nothing is cut; one row in eight is
+LENGTHS = (1024, 300)  # nothing is cut; one row in six is
 
 
 def usual(rows: Dataset, tokenizer: Any, max_length: int) -> Dataset:

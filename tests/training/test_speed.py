@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from console import UserError
 from data.encode import Example, collate
 from lora.inject import LoraConfig, inject_lora
 from tests.conftest import make_model
@@ -17,6 +19,12 @@ def test_short_examples_get_plain_attention_on_a_cpu() -> None:
         model = make_model()
         speed_up(model, TrainConfig(), FP32, longest)
         assert model.config._attn_implementation == attention
+
+
+def test_compile_without_a_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    with pytest.raises(UserError, match="g\\+\\+"):
+        speed_up(make_model(), TrainConfig(compile=True), FP32, SHORT)
 
 
 def gradients(longest: int, **switches: bool) -> list[torch.Tensor]:
