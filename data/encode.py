@@ -82,10 +82,10 @@ def encode_example(
     response = [*response, tokenizer.eos_token_id]
     prompt, kept = encode_prompt(tokenizer, question, answer, max_length - len(response))
     text = build_prompt(question, kept)
-    return join(prompt, response, text, summary, truncated=len(kept) < len(answer))
+    return make_example(prompt, response, text, summary, truncated=len(kept) < len(answer))
 
 
-def join(
+def make_example(
     prompt: list[int], response: list[int], text: str, summary: str, truncated: bool
 ) -> Example:
     """The example of a prompt's and a response's token ids, `text` and `summary`."""
@@ -117,7 +117,9 @@ def encode_rows(
         for row, text, prompt, response in zip(part, texts, prompts, responses, strict=True):
             if len(prompt) + len(response) < max_length:
                 response.append(tokenizer.eos_token_id)
-                examples.append(join(prompt, response, text, row["summary"], truncated=False))
+                examples.append(
+                    make_example(prompt, response, text, row["summary"], truncated=False)
+                )
             else:
                 examples.append(cut_row(row, tokenizer, max_length))
     return examples
@@ -163,12 +165,16 @@ def cut_window(
         return [list(window[i : i + size]) for i in range(0, len(window), size)]
     batches: list[list[Example]] = [[]]
     for example in sorted(window, key=lambda example: len(example.input_ids)):
-        length = len(example.input_ids)
-        length += -length % multiple
+        length = round_up(len(example.input_ids), multiple)
         if batches[-1] and (len(batches[-1]) + 1) * length > token_budget:
             batches.append([])
         batches[-1].append(example)
     return batches
+
+
+def round_up(length: int, multiple: int) -> int:
+    """The smallest multiple of `multiple` that is at least `length`."""
+    return length + -length % multiple
 
 
 def collate(examples: Iterable[Example], pad_id: int, multiple: int = 1) -> dict[str, Tensor]:
@@ -177,8 +183,7 @@ def collate(examples: Iterable[Example], pad_id: int, multiple: int = 1) -> dict
     T is rounded up to a `multiple`, which spares the hardware from meeting every length there is.
     """
     examples = list(examples)
-    length = max(len(example.input_ids) for example in examples)
-    length += -length % multiple
+    length = round_up(max(len(example.input_ids) for example in examples), multiple)
     ids = torch.full((len(examples), length), pad_id)
     labels = torch.full((len(examples), length), IGNORE)
     for i, example in enumerate(examples):

@@ -46,8 +46,3 @@ class PreallocatedCache(Cache):
 
     def __init__(self, layers: int, room: int) -> None:
         super().__init__(layers=[PreallocatedLayer(room) for _ in range(layers)])
-
-    def select_rows(self, rows: Tensor) -> None:
-        """Keep only `rows` of the batch, in every layer."""
-        for layer in self.layers:
-            layer.batch_select_indices(rows)

@@ -76,7 +76,7 @@ def generate(
                 tensor[keep] for tensor in (rows, token, position, seen, visible)
             )
             finished = finished[keep]
-            cache.select_rows(keep)
+            cache.batch_select_indices(keep)
         seen[:, end] = token
         mask = visible[:, : end + 1] if padded else None
         logits = decode(model, token, position, mask, cache)

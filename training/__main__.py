@@ -55,7 +55,7 @@ def main() -> None:
     speed_up(model, config, precision, longest=max(len(e.input_ids) for e in examples))
 
     path = config.output_dir / f"{short_name(base.name)}-lora"
-    folder = RunFolder(path, base, config.lora, asdict(config), data, config.tensorboard)
+    folder = RunFolder(path, base, config, data)
 
     summarizer = Summarizer(model, tokenizer)
     samples = rows_to_write(summarizer, validation_rows, config.eval_samples)

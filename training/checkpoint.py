@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from console import UserError
 from lora.adapter import save_adapter
 from lora.base import Base
 from lora.files import atomic_directory, sha256
-from lora.inject import LoraConfig
+from training.config import TrainConfig
 
 
 @dataclass
@@ -20,10 +20,8 @@ class RunFolder:
 
     path: Path
     base: Base
-    lora: LoraConfig
-    settings: dict[str, Any]
+    config: TrainConfig
     data: Path
-    tensorboard: bool = False
     best_loss: float = float("inf")
     saved: list[Path] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -32,7 +30,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self.digest = sha256(self.data)
         board = self.path / "tensorboard" / time.strftime("%Y%m%d-%H%M%S")
-        self.board = open_board(board) if self.tensorboard else None
+        self.board = open_board(board) if self.config.tensorboard else None
         # What tells of an earlier run in this folder steps aside.
         for name in ("metrics.jsonl", "comparison.json", "comparison.md", "report.html"):
             if (self.path / name).exists():
@@ -74,10 +72,10 @@ class RunFolder:
     def _write(self, directory: Path, step: int, loss: float) -> None:
         data = {"path": str(self.data.resolve()), "sha256": self.digest}
         state = {
-            "step": step, "validation_loss": loss, "settings": self.settings, "data": data
+            "step": step, "validation_loss": loss, "settings": asdict(self.config), "data": data
         }  # fmt: skip
         with atomic_directory(directory) as draft:
-            save_adapter(self.base.model, self.lora, self.base.name, draft)
+            save_adapter(self.base.model, self.config.lora, self.base.name, draft)
             self.base.tokenizer.save_pretrained(draft)
             text = json.dumps(state, indent=2, ensure_ascii=False, default=str)
             (draft / "trainer_state.json").write_text(text + "\n", encoding="utf-8")

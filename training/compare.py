@@ -131,11 +131,12 @@ def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
             f"{adapter / 'trainer_state.json'}: 무엇으로 학습했는지 적혀 있지 않아 검증 행을 알 수 "
             "없습니다. make train으로 다시 학습하세요."
         ) from error
-    interviews = read_interviews(data or trained_on, minimum_rows=2)
+    data = data or trained_on
+    interviews = read_interviews(data, minimum_rows=2)
     print(interviews.describe())
-    if sha256(data or trained_on) == digest:  # that file or a copy of it
+    if sha256(data) == digest:  # that file or a copy of it
         return split_interviews(interviews.rows)[1]
-    if (data or trained_on).resolve() == trained_on:
+    if data.resolve() == trained_on:
         raise UserError(
             f"{trained_on}: 학습한 뒤에 바뀌어 검증 행을 알 수 없습니다. 다시 학습하거나 "
             "--data로 학습에 쓰지 않은 CSV를 주세요."
@@ -143,9 +144,14 @@ def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
     return interviews.rows
 
 
+def sentences(text: str) -> list[str]:
+    """`text` cut after each full stop, question or exclamation mark."""
+    return re.split(r"(?<=[.?!])\s", text)
+
+
 def first_sentence(row: dict[str, str]) -> str:
     """The simplest summary there is: what the answer begins with."""
-    return re.split(r"(?<=[.?!])\s", row["answer"])[0]
+    return sentences(row["answer"])[0]
 
 
 def measure(name: str, path: str, rows: Dataset, device: str, tokenization: str) -> Result:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console import UserError, option
+from data.encode import round_up
 from lora.inject import DEFAULT_TARGETS, LoraConfig
 
 # Lengths in steps of 16: on a CPU oneDNN builds and keeps a kernel for each length.
@@ -107,8 +108,7 @@ class TrainConfig:
         """
         if self.micro_batch_tokens is not None:
             return self.micro_batch_tokens
-        length = min(self.max_length, context)
-        return self.micro_batch_size * (length + -length % LENGTHS)
+        return self.micro_batch_size * round_up(min(self.max_length, context), LENGTHS)
 
     @property
     def window(self) -> int:

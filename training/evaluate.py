@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from data.encode import Example, collate, cut_window
 from infer.summarize import Summarizer
+from training.config import LENGTHS
 from training.loss import response_loss
 from training.metrics import faithfulness, score_summaries
 from training.precision import Precision
@@ -69,8 +70,8 @@ def held_out_loss(
     """Cross entropy over all response tokens of `examples`."""
     model.eval()
     nats = 0.0
-    for part in cut_window(examples, 1, TOKENS, multiple=16):
-        batch = collate(part, pad_id=0, multiple=16)
+    for part in cut_window(examples, 1, TOKENS, LENGTHS):
+        batch = collate(part, pad_id=0, multiple=LENGTHS)
         with precision.autocast():
             nats += response_loss(
                 model, batch["input_ids"].to(precision.device), batch["labels"].to(precision.device)

@@ -16,6 +16,7 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from data.encode import IGNORE, Example, collate
+from training.config import LENGTHS
 from training.curves import histogram, run_curves, svg
 from training.results import HEADER, LABELS, Result, cells
 
@@ -38,7 +39,7 @@ def coloured(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Piece
 
     A byte-level token may hold a part of a character: such tokens are shown as one piece.
     """
-    batch = collate([example], int(tokenizer.pad_token_id), multiple=16)
+    batch = collate([example], int(tokenizer.pad_token_id), multiple=LENGTHS)
     ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
     length = len(example.input_ids)
     pieces: list[Piece] = []

@@ -9,7 +9,6 @@ it. They alternate; medians.
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -19,38 +18,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from infer.generate import generate
 from infer.load import load_model
-from lora.base import Base, load_base
+from lora.base import load_base
 from lora.device import pick_device
 from quant.__main__ import quantize, size_in_mb
 from quant.swap import QuantConfig, default_compute_dtype
-from tests.benchmarks.measure import print_table
+from tests.benchmarks.measure import base_folder, print_table, write_record
+from training.precision import DTYPES
 
-EMBEDDED = "ko-gpt2-mini"
 PROMPT = {"mini": 250, "gpt2": 600}  # tokens: an interview under each base's tokenizer
 
 
-def base_of(shape: str) -> Base:
-    base = load_base(EMBEDDED)
-    if shape == "mini":
-        return base
-    torch.manual_seed(0)
-    return Base(GPT2LMHeadModel(GPT2Config()).eval(), base.tokenizer, "gpt2 shape")
-
-
-def write_models(shape: str, folder: Path, device: torch.device) -> list[list[str]]:
+def write_models(source: str, folder: Path, device: torch.device) -> list[list[str]]:
     """Write fp16, 8-bit and 4-bit as `make quantize` does; a line each: size, seconds to make."""
-    base = base_of(shape)
+    base = load_base(source)
     base.model.half().save_pretrained(folder / "fp16")
     base.tokenizer.save_pretrained(folder / "fp16")
     lines = [["fp16", f"{size_in_mb(folder / 'fp16'):.1f}", ""]]
     for bits, double in ((8, False), (4, False), (4, True)):
         name = f"{bits}-bit" + (", double quant" if double else "")
-        base = base_of(shape)
-        base.model.half()
+        base = load_base(source, torch.float16)
         config = QuantConfig(bits, double, default_compute_dtype(device))
         started = time.perf_counter()
         quantize(base, config, device, folder / name)
@@ -60,9 +50,8 @@ def write_models(shape: str, folder: Path, device: torch.device) -> list[list[st
 
 
 def load(folder: Path, kind: str, device: torch.device) -> PreTrainedModel:
-    if kind in ("fp32", "bf16", "fp16"):
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[kind]
-        model = AutoModelForCausalLM.from_pretrained(folder / "fp16", dtype=dtype)
+    if kind in DTYPES:
+        model = AutoModelForCausalLM.from_pretrained(folder / "fp16", dtype=DTYPES[kind])
         return model.to(device).eval()  # type: ignore[no-any-return]
     return load_model(str(folder / kind), device)[0]
 
@@ -127,7 +116,8 @@ def main() -> None:
     records, lines = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = write_models(options.shape, folder, device)
+        source = base_folder(options.shape, folder / "base")
+        files = write_models(source, folder, device)
         print_table(f"{options.shape}: files", ["", "MB", "seconds to quantise"], files)
         for kind in options.kinds:
             model = load(folder, kind, device)
@@ -153,9 +143,8 @@ def main() -> None:
     header = ["", "batch", "ours, tokens/s", "generate, tokens/s", "times faster", "prompt, s"]
     header += ["generate's, s", "with the prompt, times faster", "same tokens"]
     print_table(f"{options.shape}: decoding, {device.type}", header, lines)
-    if options.out:
-        record = {"files": files, "decoding": records, "options": vars(options) | {"out": None}}
-        options.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record = {"files": files, "decoding": records, "options": vars(options)}
+    write_record(options.out, record)
 
 
 if __name__ == "__main__":

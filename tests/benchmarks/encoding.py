@@ -9,7 +9,6 @@ inside a character. Alternating runs, medians.
 
 import argparse
 import csv
-import json
 import statistics
 import tempfile
 import time
@@ -22,10 +21,9 @@ from data.encode import IGNORE, encode_rows
 from data.interviews import read_interviews
 from data.prompts import build_prompt
 from data.synthesize import interview_rows
-from lora.base import load_base
-from tests.benchmarks.measure import print_table
+from lora.base import EMBEDDED, load_base
+from tests.benchmarks.measure import print_table, write_record
 
-EMBEDDED = "ko-gpt2-mini"
 LENGTHS = (1024, 300)  # nothing is cut; one row in six is
 
 
@@ -50,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     disable_caching()
     disable_progress_bars()
-    tokenizer = load_base(EMBEDDED).tokenizer
+    tokenizer = load_base(EMBEDDED.name).tokenizer
     taken: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
@@ -74,9 +72,7 @@ def main() -> None:
         [way, f"{options.rows / statistics.median(seconds):,.0f}"] for way, seconds in taken.items()
     ]
     print_table(f"{options.rows:,} rows from CSV to tokens", header, lines)
-    if options.out:
-        text = json.dumps({"rows": options.rows, "seconds": taken}, indent=2)
-        options.out.write_text(text + "\n", encoding="utf-8")
+    write_record(options.out, {"rows": options.rows, "seconds": taken})
 
 
 if __name__ == "__main__":

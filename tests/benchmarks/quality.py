@@ -27,19 +27,18 @@ from data.synthesize import interview_rows
 from infer.load import load_model
 from infer.summarize import Summarizer
 from lora.adapter import load_adapter
-from lora.base import load_base
-from training.compare import first_sentence
+from lora.base import EMBEDDED, load_base
+from training.compare import first_sentence, sentences
 from training.config import TrainConfig
 from training.loop import train
 from training.metrics import KoreanTokenizer, faithfulness, score_summaries
 from training.precision import pick_precision
 from training.speed import speed_up
 
-BASE = Path("checkpoints/ko-gpt2-mini")
 HANDWRITTEN = Path("tests/data/handwritten_eval.csv")
 HANDWRITTEN_DEV = Path("tests/data/handwritten_dev.csv")
 MODELS = {
-    "base without LoRA": BASE,
+    "base without LoRA": EMBEDDED,
     "LoRA": Path("checkpoints/ko-gpt2-mini-lora/best"),
     "merged, fp16 file": Path("checkpoints/ko-gpt2-mini-merged"),
     "8-bit": Path("checkpoints/ko-gpt2-mini-bnb-8bit"),
@@ -48,10 +47,6 @@ MODELS = {
 CPU = torch.device("cpu")
 # A phrase of one to five words three times in a row, or a few characters six times.
 LOOP = re.compile(r"(\S+(?: \S+){0,4})(?: \1){2}(?!\S)|(\S{1,8}?)\2{5}")
-
-
-def sentences(text: str) -> list[str]:
-    return re.split(r"(?<=[.?!])\s", text)
 
 
 def oracle_sentence(row: dict[str, str]) -> str:
@@ -83,7 +78,7 @@ def train_with_peft() -> Summarizer:
     config = TrainConfig()
     precision = pick_precision("auto", CPU)
     torch.manual_seed(config.seed)
-    base = load_base(str(BASE), precision.dtype)
+    base = load_base(EMBEDDED.name, precision.dtype)
     adapted = peft.get_peft_model(
         base.model,
         peft.LoraConfig(
@@ -104,7 +99,7 @@ def train_with_peft() -> Summarizer:
     train(base.model, examples, config, precision, lambda _step, _due: None)
     with tempfile.TemporaryDirectory() as folder:
         adapted.save_pretrained(folder)  # PEFT's file, opened in fp32 as ours is
-        fresh = load_base(str(BASE))
+        fresh = load_base(EMBEDDED.name)
         load_adapter(fresh.model, Path(folder))
     return Summarizer(fresh.model, fresh.tokenizer)
 

@@ -7,14 +7,13 @@ The script imports transformers, opens the same 4-bit folder with `from_pretrain
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from tests.benchmarks.measure import print_table
+from tests.benchmarks.measure import print_table, write_record
 
 FOLDER = "checkpoints/ko-gpt2-mini-bnb-4bit"
 SCRIPT = f"""
@@ -55,8 +54,7 @@ def main() -> None:
             taken[way].append(seconds_to_output(arguments))
     lines = [[way, f"{statistics.median(seconds):.1f}"] for way, seconds in taken.items()]
     print_table("first characters", ["", "seconds"], lines)
-    if options.out:
-        options.out.write_text(json.dumps(taken, indent=2) + "\n", encoding="utf-8")
+    write_record(options.out, taken)
 
 
 if __name__ == "__main__":

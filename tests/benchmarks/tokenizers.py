@@ -13,7 +13,6 @@ import difflib
 import itertools
 import math
 import random
-import re
 import time
 from itertools import islice
 from pathlib import Path
@@ -26,6 +25,7 @@ from data.synthesis import drills
 from data.synthesis.realtext import Corpus
 from data.synthesize import pretraining_documents
 from infer.generate import generate
+from training.compare import sentences as split_sentences
 from training.loss import response_loss
 from training.muon import MuonAdamW, sinusoids
 from training.precision import pick_precision
@@ -48,7 +48,7 @@ SENTENCES = Path("tests/data/handwritten_dev.csv")
 def sentences(count: int) -> list[str]:
     with SENTENCES.open(encoding="utf-8", newline="") as file:
         answers = [row["answer"] for row in csv.DictReader(file)]
-    found = (text for answer in answers for text in re.split(r"(?<=[.?!])\s", answer))
+    found = (text for answer in answers for text in split_sentences(answer))
     return [text for text in found if 15 <= len(text) <= 60][:count]
 
 

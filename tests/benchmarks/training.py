@@ -13,7 +13,6 @@ lengths like those of AI Hub's interviews under GPT-2's BPE.
 """
 
 import argparse
-import json
 import math
 import statistics
 import tempfile
@@ -25,28 +24,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GPT2Config,
-    GPT2LMHeadModel,
-    PreTrainedModel,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from data.encode import IGNORE, Example, encode_rows
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
 from lora.base import load_base, with_padding
 from lora.device import peak_memory, pick_device
 from lora.inject import inject_lora
-from tests.benchmarks.measure import isolated, print_table
+from tests.benchmarks.measure import base_folder, isolated, print_table, write_record
 from training.config import TrainConfig
 from training.loop import Step, train
 from training.precision import pick_precision
 from training.schedule import cosine_with_warmup
 from training.speed import speed_up
 
-EMBEDDED = "checkpoints/ko-gpt2-mini"
 TARGETS = ["attn.c_attn"]
+# As `load_base` has it.
+NO_DROPOUT = dict.fromkeys(("attn_pdrop", "resid_pdrop", "embd_pdrop"), 0.0)
 
 
 @dataclass(frozen=True)
@@ -82,21 +76,6 @@ class Run:
     peak_megabytes: float
 
 
-def write_gpt2(folder: Path) -> None:
-    """A base of gpt2's shape; of its tokenizer only the padding id is used."""
-    torch.manual_seed(0)
-    GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
-    load_base(EMBEDDED).tokenizer.save_pretrained(folder)
-
-
-def without_dropout(model: PreTrainedModel) -> PreTrainedModel:
-    """For speed, too, nothing but the base's own dropout goes: SDPA has a slower kernel with it."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    return model
-
-
 def examples_of(setup: Setup) -> list[Example]:
     """The examples of the whole run, in the order in which they are trained on."""
     count = setup.steps * setup.window
@@ -119,7 +98,7 @@ def ours(setup: Setup, changes: dict[str, Any]) -> Run:
     """`training.loop.train`; `changes` are settings of ours that the Trainer has no word for."""
     precision = pick_precision(setup.precision, pick_device(setup.device))
     examples = examples_of(setup)
-    model = without_dropout(load_base(setup.base, precision.dtype).model).to(precision.device)
+    model = load_base(setup.base, precision.dtype).model.to(precision.device)  # type: ignore[arg-type]
     config = setup.config(**changes)
     inject_lora(model, config.lora)
     start_alike(model)
@@ -165,8 +144,8 @@ def trainer(setup: Setup) -> Run:
 
     precision = pick_precision(setup.precision, pick_device(setup.device))
     examples = examples_of(setup)
-    model = AutoModelForCausalLM.from_pretrained(setup.base, dtype=torch.float32)
-    model = without_dropout(model).to(precision.device)
+    model = AutoModelForCausalLM.from_pretrained(setup.base, dtype=torch.float32, **NO_DROPOUT)
+    model.to(precision.device)
     config = setup.config()
     adapted = peft.get_peft_model(
         model,
@@ -243,13 +222,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON to write")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if options.shape == "gpt2":
-            write_gpt2(Path(folder))
-        base = EMBEDDED if options.shape == "mini" else folder
+        base = base_folder(options.shape, Path(folder))
         setup = Setup(options.shape, base, "fp32", options.device, options.steps, options.window)
         records = race(setup, options)
-    if options.out:
-        options.out.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    write_record(options.out, records)
 
 
 def race(setup: Setup, options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """transformers' own forward is the independent truth."""
 
 import contextlib
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -54,7 +55,9 @@ def scaled_by_layer() -> GPT2LMHeadModel:
 )
 @pytest.mark.parametrize("autocast", [False, True])
 @torch.inference_mode()
-def test_a_step_written_out_is_the_models_own(make, tolerance: float, autocast: bool) -> None:  # type: ignore[no-untyped-def]
+def test_a_step_written_out_is_the_models_own(
+    make: Callable[[], GPT2LMHeadModel], tolerance: float, autocast: bool
+) -> None:
     model = make()
     ids, mask = pad_left(PROMPTS, 0)
     room = ids.shape[1] + 6

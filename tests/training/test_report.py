@@ -13,6 +13,7 @@ from data.encode import encode_example
 from data.prompts import build_prompt
 from training import curves
 from training.checkpoint import RunFolder
+from training.config import TrainConfig
 from training.evaluate import judge
 from training.report import coloured, differences, write_facts, write_report
 from training.results import write_comparison
@@ -100,8 +101,7 @@ def test_tensorboard_gets_every_number(tmp_path: Path, monkeypatch: pytest.Monke
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     base: Any = SimpleNamespace(name="tiny")
-    lora: Any = None
-    arguments = (tmp_path, base, lora, {}, Path(__file__), True)
+    arguments = (tmp_path, base, TrainConfig(tensorboard=True), Path(__file__))
     folder = RunFolder(*arguments)
     for number in (1, 2):
         folder.log(step(number, 0.0))
