@@ -1,6 +1,8 @@
 """What a person at the terminal meets: options, one-line errors and boxed notices."""
 
+import errno
 import logging
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -21,6 +23,14 @@ class UserError(Exception):
 
     The message is one Korean line: what is wrong, where, and what to do.
     """
+
+
+class Stopped(Exception):
+    """A signal ended the command in good order. The message is one Korean line: how to go on."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
 
 
 class _Parser(HfArgumentParser):
@@ -54,7 +64,7 @@ def parse_options(
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run `main` and exit: 0, or 2 after the one line of a `UserError` (a traceback on --debug)."""
+    """Run `main` and exit: 0, or 2 after one line on what went wrong (a traceback on --debug)."""
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
@@ -64,24 +74,62 @@ def run(main: Callable[[], None]) -> NoReturn:
     disable_progress_bar()  # transformers' own: a bar for each file it reads or writes
     try:
         main()
-    except UserError as error:
-        if debug:
-            raise
-        sys.exit(fail(error))
-    except RuntimeError as error:
-        if debug or type(error).__name__ != "OutOfMemoryError":
-            raise
-        advice = "--max-length나 배치 크기를 줄이거나, 더 작은 모델이나 --device cpu를 쓰세요."
-        sys.exit(fail(UserError(f"GPU 메모리가 모자랍니다. {advice}")))
+        sys.stdout.flush()
+    except Stopped as stopped:
+        print(f"\n{one_line(str(stopped))}", file=sys.stderr)
+        sys.exit(128 + stopped.signal_number)  # as a shell counts
     except KeyboardInterrupt:
-        sys.exit("\n중단했습니다.")
+        print("\n중단했습니다.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        explained = explain(error)
+        if debug or explained is None:
+            raise
+        sys.exit(fail(explained))
     sys.exit(0)
+
+
+def explain(error: Exception) -> UserError | None:
+    """What a person can do about an error; None where it is a mistake of this program."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, OSError):
+        advice = {
+            errno.ENOSPC: "디스크에 자리가 없습니다. 자리를 비우고 같은 명령을 다시 실행하세요.",
+            errno.EDQUOT: "디스크 할당량이 찼습니다. 자리를 비우고 같은 명령을 다시 실행하세요.",
+            errno.EFBIG: "허용된 파일 크기를 넘습니다. 한도(ulimit -f)를 늘리세요.",
+            errno.ENOENT: "파일이나 폴더가 없습니다. 실행하는 동안 옮기거나 지웠는지 확인하세요.",
+        }
+        refused = "읽거나 쓸 수 없게 되어 있습니다. 권한을 확인하거나 다른 폴더를 쓰세요."
+        advice |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), refused)
+        where = error.filename if error.filename is not None else "파일"
+        other = f"{error.strerror or error}. 경로와 디스크를 확인하세요."
+        return UserError(f"{where}: {advice.get(error.errno or 0, other)}")
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, for a GPU
+        return UserError(
+            "GPU 메모리가 모자랍니다. 학습이라면 --gradient-checkpointing, --micro-batch-tokens "
+            "512, --max-length 512, 요약이라면 --batch-size 1이 덜 씁니다. --device cpu도 됩니다."
+        )
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return UserError(
+            "메모리가 모자랍니다. 학습이라면 --gradient-checkpointing, --micro-batch-tokens 512, "
+            "--max-length 512, 요약이라면 --batch-size 1이 덜 씁니다. 다른 프로그램도 닫아 보세요."
+        )
+    return None
 
 
 def fail(error: UserError) -> int:
     """Print the error's one line and return the exit code that goes with it."""
-    print(f"오류: {error}", file=sys.stderr)
+    print(f"오류: {one_line(str(error))}", file=sys.stderr)
     return 2
+
+
+def one_line(text: str) -> str:
+    """`text` as a terminal may show it: what came from a file must not steer the cursor."""
+    return "".join(c if c.isprintable() or c == "\u3000" else " " for c in text)
 
 
 def columns(text: str) -> int:

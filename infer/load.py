@@ -16,7 +16,7 @@ from console import UserError
 from lora.adapter import CONFIG as ADAPTER_CONFIG
 from lora.adapter import base_of, load_adapter, newest_adapter
 from lora.base import load_base, with_padding
-from lora.files import newest
+from lora.files import newest, put_right
 
 # In order of preference: what `quant` leaves under checkpoints/.
 KINDS = ("*-bnb-?bit/config.json", "*-merged/config.json")
@@ -28,6 +28,7 @@ def find_model(checkpoints: Path) -> Path:
     Raises:
         UserError: there is none.
     """
+    put_right(checkpoints)
     for pattern in KINDS:
         found = list(checkpoints.glob(pattern))
         if found:
@@ -65,8 +66,10 @@ def load_model(name: str, device: torch.device) -> tuple[PreTrainedModel, PreTra
         base = load_base(name, dtype)
         return base.model.to(device), base.tokenizer  # type: ignore[arg-type]
     try:
-        tokenizer = with_padding(AutoTokenizer.from_pretrained(folder))
-        if hasattr(AutoConfig.from_pretrained(folder), "quantization_config"):
+        tokenizer = with_padding(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+        if hasattr(
+            AutoConfig.from_pretrained(folder, trust_remote_code=False), "quantization_config"
+        ):
             # bitsandbytes takes a second to import: only those who need it pay.
             from quant.store import load_quantized
 
@@ -74,7 +77,9 @@ def load_model(name: str, device: torch.device) -> tuple[PreTrainedModel, PreTra
                 device = torch.device("cpu")
 
             return load_quantized(folder, device), tokenizer
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(
             f"{name}: 모델을 열 수 없습니다 ({str(error).splitlines()[0]}). "

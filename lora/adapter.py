@@ -4,8 +4,10 @@ https://huggingface.co/docs/peft/developer_guides/checkpoint
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from console import UserError
-from lora.files import newest
+from lora.files import newest, put_right, read_json
 from lora.inject import LoraConfig, inject_lora, lora_layers
 
 WEIGHTS = "adapter_model.safetensors"
@@ -45,6 +47,8 @@ class AdapterInfo:
 
 def newest_adapter(checkpoints: Path) -> Path | None:
     """The newest `best/` adapter of any run under `checkpoints`, if a run has left one."""
+    for run in checkpoints.glob("*-lora"):
+        put_right(run)
     found = list(checkpoints.glob(f"*-lora/best/{WEIGHTS}"))
     return newest(found).parent if found else None
 
@@ -90,37 +94,40 @@ def read_adapter_config(directory: Path) -> AdapterInfo:
     """Read `adapter_config.json`, ours or PEFT's.
 
     Raises:
-        UserError: no such file, not JSON, or an adapter that is more than plain LoRA.
+        UserError: no such file, not JSON, a value that cannot be, or more than plain LoRA.
     """
     path = directory / CONFIG
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        for key, plain in PLAIN.items():
-            if settings.get(key, plain) not in (plain, None, {}, []):
-                raise UserError(
-                    f"{path}: '{key}: {settings[key]}'은(는) 지원하지 않습니다. "
-                    "기본 LoRA로 다시 학습하세요."
-                )
-        targets = settings["target_modules"]
-        if not isinstance(targets, list):
-            raise UserError(
-                f"{path}: target_modules가 이름의 목록이 아닙니다. 층 이름을 목록으로 적으세요."
-            )
-        lora = LoraConfig(
-            rank=settings["r"],
-            alpha=settings["lora_alpha"],
-            dropout=settings["lora_dropout"],
-            targets=tuple(sorted(targets)),
-        )
-        return AdapterInfo(lora, settings["base_model_name_or_path"] or "")
+        settings = read_json(path)
     except FileNotFoundError as error:
         raise UserError(
             f"{directory}: 어댑터가 아닙니다 ({CONFIG}이 없음). 먼저 make train을 실행하세요."
         ) from error
-    except (ValueError, KeyError, AttributeError) as error:
-        raise UserError(
-            f"{path}: 읽을 수 없습니다 ({error}). 다른 어댑터 폴더를 고르세요."
-        ) from error
+    for key, plain in PLAIN.items():
+        if settings.get(key, plain) not in (plain, None, {}, []):
+            raise UserError(
+                f"{path}: '{key}: {settings[key]}'은(는) 지원하지 않습니다. "
+                "기본 LoRA로 다시 학습하세요."
+            )
+    rank: Any = settings.get("r")
+    alpha: Any = settings.get("lora_alpha")
+    dropout: Any = settings.get("lora_dropout")
+    targets: Any = settings.get("target_modules")
+    base: Any = settings.get("base_model_name_or_path")
+    valid = {
+        "r": isinstance(rank, int) and rank > 0,
+        "lora_alpha": isinstance(alpha, int | float) and math.isfinite(alpha),
+        "lora_dropout": isinstance(dropout, int | float) and 0 <= dropout < 1,
+        "target_modules": isinstance(targets, list) and all(isinstance(t, str) for t in targets),
+        "base_model_name_or_path": base is None or isinstance(base, str),
+    }
+    for key, fits in valid.items():
+        if not fits:
+            raise UserError(
+                f"{path}: {key}의 값 {settings.get(key)!r}을(를) 쓸 수 없습니다. "
+                "다른 어댑터 폴더를 고르세요."
+            )
+    return AdapterInfo(LoraConfig(rank, alpha, dropout, tuple(sorted(targets))), base or "")
 
 
 def base_of(directory: Path) -> str:
@@ -145,22 +152,53 @@ def load_adapter(model: nn.Module, directory: Path) -> AdapterInfo:
         UserError: files missing or damaged, or an adapter of another base (name and shapes given).
     """
     info = read_adapter_config(directory)
-    path = directory / WEIGHTS
-    try:
-        weights = load_file(path)
-    except (FileNotFoundError, SafetensorError) as error:
+    weights = read_weights(directory)
+    # Before any layer is made: a rank of a billion is refused, not allocated.
+    ranks = {len(tensor) for key, tensor in weights.items() if ".lora_A." in key and tensor.dim()}
+    if ranks - {info.lora.rank}:
         raise UserError(
-            f"{path}: 읽을 수 없습니다 ({error}). 다른 어댑터 폴더를 고르세요."
-        ) from error
+            f"{directory}: {CONFIG}의 r은 {info.lora.rank}인데 {WEIGHTS}에는 {max(ranks)}입니다. "
+            "다른 어댑터 폴더를 고르세요."
+        )
     inject_lora(model, info.lora)
+    fill_adapter(model, directory, info.base)
+    return info
+
+
+def fill_adapter(model: nn.Module, directory: Path, base: str = "") -> None:
+    """Give the LoRA layers of `model` the A and B that `directory` holds, in place.
+
+    Raises:
+        UserError: the file is missing or damaged, or of another base, which `base` names.
+    """
+    weights = read_weights(directory)
     expected = {}
     for name, layer in lora_layers(model).items():
         expected[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A
         expected[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B
-    _check_fit(path, weights, expected, info.base)
+    _check_fit(directory / WEIGHTS, weights, expected, base)
     for key, parameter in expected.items():
         parameter.data.copy_(weights[key])
-    return info
+
+
+def read_weights(directory: Path) -> dict[str, Tensor]:
+    """The tensors of an adapter.
+
+    Raises:
+        UserError: missing or damaged; or a pickle, which could run any code when it is opened.
+    """
+    path = directory / WEIGHTS
+    if not path.exists() and path.with_suffix(".bin").exists():
+        raise UserError(
+            f"{path.with_suffix('.bin')}: 피클은 열지 않습니다. 여는 것만으로 그 속의 코드가 "
+            "실행됩니다. safetensors로 저장한 어댑터를 쓰세요."
+        )
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{path}: 읽을 수 없습니다 ({error}). 다른 어댑터 폴더를 고르세요."
+        ) from error
 
 
 def _check_fit(

@@ -53,15 +53,15 @@ def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Ba
     # news, and retry for 48 s where there is no network.
     source = str(local_folder(chosen) or cached_folder(chosen) or chosen)
     try:
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         if getattr(config, "activation_function", None) == "gelu_new":
             # The same function in one kernel: written out as in transformers, it is eight passes
             # over the widest activations, four of which are kept for the backward pass.
             config.activation_function = "gelu_pytorch_tanh"
         model = AutoModelForCausalLM.from_pretrained(
-            source, config=config, dtype=dtype, use_safetensors=True
+            source, config=config, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(
             f"베이스 모델 {chosen}을(를) 열 수 없습니다 ({str(error).splitlines()[0]}). "

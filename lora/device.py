@@ -1,4 +1,4 @@
-"""The device to run on, and how much of its memory was needed."""
+"""The device to run on, its random numbers, and how much of its memory was needed."""
 
 import sys
 from pathlib import Path
@@ -41,3 +41,23 @@ def peak_memory(device: torch.device) -> int | None:
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return None
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """Where the generators stand that training draws from: torch's, for dropout. (Nothing draws
+    from Python's or numpy's.)"""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_random_state(states: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Put back what `random_state` gave."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
+    if device.type == "mps":
+        torch.mps.set_rng_state(states["mps"])

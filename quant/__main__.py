@@ -9,7 +9,7 @@ import torch
 from console import UserError, option, parse_options, run
 from lora.adapter import base_of, find_adapter, load_adapter
 from lora.base import Base, load_base, short_name
-from lora.files import atomic_directory
+from lora.files import atomic_directory, exclusive
 from lora.merge import merge_lora
 from quant.store import save_quantized
 from quant.swap import (
@@ -43,11 +43,12 @@ def main() -> None:
     name = short_name(base.name)
     print(f"어댑터: {adapter} (베이스 {base.name})")
     merged = options.output_dir / f"{name}-merged"
-    merge(base, adapter, merged)
     quantized = options.output_dir / f"{name}-bnb-{options.bits}bit"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = QuantConfig(options.bits, options.double_quant, default_compute_dtype(device))
-    errors = quantize(base, config, device, quantized)
+    with exclusive(options.output_dir):
+        merge(base, adapter, merged)
+        errors = quantize(base, config, device, quantized)
     worst = max(errors, key=lambda layer: errors[layer])
     print(
         f"상대 오차 |Wq-W|/|W|: 평균 {sum(errors.values()) / len(errors):.2%}, "

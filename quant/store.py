@@ -59,7 +59,7 @@ def load_quantized(
     `dtype` is that of what is not quantised, and of the activations; the default is what the
     device is fast in.
     """
-    model_config = AutoConfig.from_pretrained(directory)
+    model_config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
     settings = model_config.quantization_config
     del model_config.quantization_config
     dtype = dtype or default_compute_dtype(device)

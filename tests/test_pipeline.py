@@ -68,6 +68,7 @@ def test_what_training_writes(trained: Path) -> None:
     assert names == {
         *("checkpoint-2", "checkpoint-3", "best", "metrics.jsonl", "comparison.json"),
         *("report.html", "report.json", "curves.png", "lengths.png"),
+        *([".lock"] if (run / ".lock").exists() else []),
     }
     assert {path.name for path in (run / "best").iterdir()} >= {
         "adapter_config.json",

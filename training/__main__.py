@@ -1,24 +1,28 @@
 """`python -m training`: a CSV in, an adapter under `checkpoints/{base}-lora/` out."""
 
 import math
+from contextlib import suppress
 from dataclasses import asdict, replace
 
 import torch
 from datasets import Dataset
 from tqdm import tqdm
 
-from console import UserError, parse_options, run
+from console import Stopped, UserError, parse_options, run
 from data.encode import describe_lengths, encode_rows
 from data.interviews import default_csv, read_interviews, split_interviews
 from infer.summarize import Summarizer
 from lora.base import load_base, short_name
 from lora.device import pick_device
+from lora.files import exclusive
 from lora.inject import inject_lora
-from training.checkpoint import RunFolder
+from training.checkpoint import identity
 from training.config import TrainConfig
 from training.evaluate import HeldOutLoss, held_out_loss, judge_model
-from training.loop import Step, train
-from training.precision import pick_precision
+from training.folder import RunFolder
+from training.interrupt import interruptible
+from training.loop import HOPELESS, Diverged, Optimization, Step, start, train
+from training.precision import Precision, pick_precision
 from training.report import write_facts, write_report
 from training.results import Result, write_comparison
 from training.speed import speed_up
@@ -37,14 +41,30 @@ def main() -> None:
 
     # The frozen weights are stored in the format they are multiplied in: no casts in the loop.
     base = load_base(config.base, precision.dtype)
-    model, tokenizer = base.model, base.tokenizer
-    model.to(precision.device)  # type: ignore[arg-type]
-    print(f"베이스: {base.name} ({precision.device.type}, {precision.name})")
-    print(inject_lora(model, config.lora).describe())
+    path = config.output_dir / f"{short_name(base.name)}-lora"
+    with exclusive(path):
+        folder = RunFolder(path, base, config, identity(config, base, data, precision))
+        base.model.to(precision.device)  # type: ignore[arg-type]
+        print(f"베이스: {base.name} ({precision.device.type}, {precision.name})")
+        print(inject_lora(base.model, config.lora).describe())
+        state = start(base.model, config, precision, len(train_rows))
+        resumed = folder.begin(state, precision.device)
+        learn(folder, state, resumed, train_rows, validation_rows, precision)
 
+
+def learn(
+    folder: RunFolder,
+    state: Optimization,
+    resumed: bool,
+    train_rows: Dataset,
+    validation_rows: Dataset,
+    precision: Precision,
+) -> None:
+    """Train from `state` to the end, evaluating and saving, and write the report."""
+    config, base, model = folder.config, folder.base, folder.base.model
     max_length = min(config.max_length, base.context)
-    examples = encode_rows(train_rows, tokenizer, max_length)
-    validation = encode_rows(validation_rows, tokenizer, max_length)
+    examples = encode_rows(train_rows, base.tokenizer, max_length)
+    validation = encode_rows(validation_rows, base.tokenizer, max_length)
     print(describe_lengths(examples))
     budget = config.token_budget(base.context)
     together = f"한꺼번에 {budget:,}토큰까지" if budget else f"{config.micro_batch_size}행씩"
@@ -53,39 +73,80 @@ def main() -> None:
         f"한 스텝에 {config.window}행, {together}"
     )
     speed_up(model, config, precision, longest=max(len(e.input_ids) for e in examples))
-
-    path = config.output_dir / f"{short_name(base.name)}-lora"
-    folder = RunFolder(path, base, config, data)
-
-    summarizer = Summarizer(model, tokenizer)
+    write_facts(folder.path, asdict(config), examples, max_length, base.tokenizer)
+    summarizer = Summarizer(model, base.tokenizer)
     samples = rows_to_write(summarizer, validation_rows, config.eval_samples)
-    results = {"base": judge_model("base", summarizer, samples, precision)}  # B is 0 yet
-    write_facts(folder.path, asdict(config), examples, max_length, tokenizer)
 
-    def on_step(step: Step, due: bool) -> None:
-        folder.log(asdict(step))
-        if not due:
-            return
+    def evaluate() -> None:
         loss = held_out_loss(model, validation, precision)
-        best = folder.save(step.step, loss.per_token)  # before writing summaries, which is slower
         result = judge_model("lora", summarizer, samples, precision)
+        best = loss.per_token < folder.best_loss
         if best:
-            results["lora"] = replace(
+            found = replace(
                 result, perplexity=loss.perplexity, character_perplexity=loss.character_perplexity
             )
+            folder.save_best(state.step, loss.per_token, found)
         folder.log(
-            {"step": step.step, "faithfulness": result.faithfulness} | loss.record | result.scores
+            {"step": state.step, "faithfulness": result.faithfulness} | loss.record | result.scores
         )
-        tqdm.write(describe_evaluation(step, loss, best, result, samples))
+        epoch = state.step / config.windows(len(examples))
+        tqdm.write(describe_evaluation(epoch, state.step, loss, best, result, samples))
 
-    train(model, examples, config, precision, on_step)
+    with interruptible() as interrupt:
+
+        def on_step(step: Step, due: bool) -> None:
+            folder.log(asdict(step))
+            if due or step.step % config.save_steps == 0:
+                folder.save(state, precision.device)
+            if due:
+                with interrupt.at_once():
+                    evaluate()
+
+        try:
+            with interrupt.at_once():
+                if not resumed:  # B is 0 yet
+                    folder.results["base"] = judge_model("base", summarizer, samples, precision)
+                elif config.evaluates_at(state.step, len(examples)):
+                    evaluate()  # the run may have been cut in the middle of it
+            train(model, examples, config, precision, on_step, state, interrupt.check)
+            with interrupt.at_once():
+                finish(folder, state, samples, precision)
+        except Exception as error:
+            # A signal, no memory left, a full disk: `state` is that of the last step.
+            saved = None
+            with suppress(OSError):
+                saved = folder.save(state, precision.device) if state.step else None
+            if isinstance(error, Stopped):
+                kept = f"{saved}에 저장했습니다." if saved else "아직 저장할 것이 없습니다."
+                how = "같은 명령을 다시 실행하면 이어서 합니다."
+                raise Stopped(f"멈췄습니다. {kept} {how}", error.signal_number) from error
+            if isinstance(error, Diverged):
+                raise UserError(
+                    f"{state.step}스텝: 손실이나 그래디언트가 {HOPELESS}번 이어서 수가 "
+                    f"아닙니다(nan, inf). 그전의 가중치는 {saved}에 있습니다. --learning-rate를 "
+                    "낮추거나 --precision fp32로, --fresh를 주어 다시 학습하세요."
+                ) from error
+            raise
+
+
+def finish(
+    folder: RunFolder, state: Optimization, samples: list[dict[str, str]], precision: Precision
+) -> None:
+    """Write the report, and that the run is finished.
+
+    Raises:
+        UserError: no evaluation has ever found a finite loss.
+    """
     if math.isinf(folder.best_loss):
         raise UserError(
-            "검증 손실이 끝까지 수가 아니어서(nan) best를 남기지 못했습니다. "
-            "--learning-rate를 낮추거나 --precision fp32로 다시 학습하세요."
+            "검증 손실이 끝까지 수가 아니어서(nan) best를 남기지 못했습니다. --learning-rate를 "
+            "낮추거나 --precision fp32로, --fresh를 주어 다시 학습하세요."
         )
-    write_comparison(folder.path, samples, list(results.values()), "morpheme")
+    if state.skipped:
+        print(f"건너뛴 스텝: {state.skipped}개 (손실이나 그래디언트가 수가 아니었음)")
+    write_comparison(folder.path, samples, list(folder.results.values()), "morpheme")
     print(f"보고서: {write_report(folder.path)}")
+    folder.save(state, precision.device, finished=True)
     print(f"어댑터: {folder.path / 'best'}  다음: make quantize (python -m quant)")
 
 
@@ -102,7 +163,12 @@ def rows_to_write(summarizer: Summarizer, rows: Dataset, count: int) -> list[dic
 
 
 def describe_evaluation(
-    step: Step, loss: HeldOutLoss, best: bool, result: Result, rows: list[dict[str, str]]
+    epoch: float,
+    step: int,
+    loss: HeldOutLoss,
+    best: bool,
+    result: Result,
+    rows: list[dict[str, str]],
 ) -> str:
     """What an evaluation found, in two Korean lines, and the first two summaries."""
     written = "".join(
@@ -111,7 +177,7 @@ def describe_evaluation(
     )
     scores = " ".join(f"{name} {value:.1f}" for name, value in result.scores.items())
     return (
-        f"\n{step.epoch:.1f}에폭 ({step.step}스텝): 검증 손실 {loss.per_token:.3f}"
+        f"\n{epoch:.1f}에폭 ({step}스텝): 검증 손실 {loss.per_token:.3f}"
         f"{' (지금까지 최고)' if best else ''}, "
         f"퍼플렉서티 {loss.perplexity:.2f}/토큰 {loss.character_perplexity:.2f}/글자\n"
         f"  형태소(mecab-ko): {scores} 충실도 {result.faithfulness:.1f}{written}"

@@ -1,96 +1,150 @@
-"""What a run writes: `checkpoint-{step}/`, `best/` and `metrics.jsonl`."""
+"""A run that can be cut anywhere and goes on to the same bits: what a checkpoint has to hold.
 
-import json
-import shutil
-import time
-from dataclasses import asdict, dataclass, field
+Beside the adapter: AdamW's moments, the scheduler, the loss scale, the random numbers, the number
+of steps done (which is the place in the data, see `epoch_order`), the best loss so far, and what
+the run was started with, so that nothing else is ever taken for its continuation.
+"""
+
+import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
 from console import UserError
-from lora.adapter import save_adapter
+from data.prompts import build_prompt
+from lora.adapter import fill_adapter
 from lora.base import Base
-from lora.files import atomic_directory, sha256
+from lora.device import random_state, set_random_state
+from lora.files import read_json, sha256
 from training.config import TrainConfig
+from training.loop import Optimization
+from training.precision import Precision
+
+TENSORS = "training_state.safetensors"
+STATE = "trainer_state.json"
+
+# Where results go and how often: a run may go on with others of these.
+FREE = ("output_dir", "tensorboard", "save_steps", "keep_last", "fresh")
+# Compared as what they came to be: `auto` is another precision on another machine.
+RESOLVED = ("base", "data", "device", "precision")
+# They change the last bits only, and are what to turn to when the memory does not suffice.
+BITS = ("gradient_checkpointing", "compile", "micro_batch_tokens")
 
 
-@dataclass
-class RunFolder:
-    """The folder of one run, and the best validation loss so far."""
-
-    path: Path
-    base: Base
-    config: TrainConfig
-    data: Path
-    best_loss: float = float("inf")
-    saved: list[Path] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.digest = sha256(self.data)
-        board = self.path / "tensorboard" / time.strftime("%Y%m%d-%H%M%S")
-        self.board = open_board(board) if self.config.tensorboard else None
-        # What tells of an earlier run in this folder steps aside.
-        for name in ("metrics.jsonl", "comparison.json", "comparison.md", "report.html"):
-            if (self.path / name).exists():
-                stem, ending = name.split(".")
-                (self.path / name).replace(self.path / f"{stem}.previous.{ending}")
-
-    @property
-    def log_path(self) -> Path:
-        """One JSON object a line: every step, every evaluation."""
-        return self.path / "metrics.jsonl"
-
-    def log(self, record: dict[str, Any]) -> None:
-        """Append a record to `metrics.jsonl`, with the seconds since the run began."""
-        record = record | {"seconds": round(time.monotonic() - self.started, 3)}
-        with self.log_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        if self.board is not None:
-            for name in record.keys() - {"step"}:
-                self.board.add_scalar(name, record[name], record["step"])
-            self.board.flush()
-
-    def save(self, step: int, loss: float) -> bool:
-        """Write `checkpoint-{step}/`, and `best/` too where `loss` is the lowest yet.
-
-        Checkpoints of an earlier run in the same folder go once the new one is in place. Returns
-        whether this is the best.
-        """
-        checkpoint = self.path / f"checkpoint-{step}"
-        self._write(checkpoint, step, loss)
-        self.saved.append(checkpoint)
-        for old in set(self.path.glob("checkpoint-*")) - set(self.saved):
-            shutil.rmtree(old)
-        best = loss < self.best_loss
-        if best:
-            self.best_loss = loss
-            self._write(self.path / "best", step, loss)
-        return best
-
-    def _write(self, directory: Path, step: int, loss: float) -> None:
-        data = {"path": str(self.data.resolve()), "sha256": self.digest}
-        state = {
-            "step": step, "validation_loss": loss, "settings": asdict(self.config), "data": data
-        }  # fmt: skip
-        with atomic_directory(directory) as draft:
-            save_adapter(self.base.model, self.config.lora, self.base.name, draft)
-            self.base.tokenizer.save_pretrained(draft)
-            text = json.dumps(state, indent=2, ensure_ascii=False, default=str)
-            (draft / "trainer_state.json").write_text(text + "\n", encoding="utf-8")
+def identity(config: TrainConfig, base: Base, data: Path, precision: Precision) -> dict[str, Any]:
+    """All that the bits of a run depend on, as JSON; `base` is still without LoRA."""
+    settings = {
+        name: value for name, value in asdict(config).items() if name not in FREE + RESOLVED
+    }
+    return {
+        "settings": settings,
+        "data": {"path": str(data.resolve()), "sha256": sha256(data)},
+        "base": {"name": base.name, "sha256": fingerprint(base)},
+        "prompt": build_prompt("{question}", "{answer}"),
+        "machine": {"device": precision.device.type, "precision": precision.name},
+        "torch": torch.__version__,
+    }
 
 
-def open_board(directory: Path) -> Any:
-    """TensorBoard's writer; the package is not among the requirements.
+def fingerprint(base: Base) -> str:
+    """A digest of the base's tokenizer and weights, as they are in memory."""
+    digest = hashlib.sha256(base.tokenizer.backend_tokenizer.to_str().encode())
+    for name, tensor in base.model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What keeps a run that began as `before` from going on as `now`, in Korean words."""
+    found = []
+    old, new = before["settings"], now["settings"]
+    for name in sorted((old.keys() | new.keys()) - set(BITS)):
+        if old.get(name) != new.get(name):
+            found.append(f"--{name.replace('_', '-')} {old.get(name)} → {new.get(name)}")
+    if before["data"]["sha256"] != now["data"]["sha256"]:
+        was, path = before["data"]["path"], now["data"]["path"]
+        found.append(f"데이터 {was} → {path}" if was != path else f"데이터 {path}의 내용")
+    if before["base"]["name"] != now["base"]["name"]:
+        found.append(f"베이스 {before['base']['name']} → {now['base']['name']}")
+    for name, label in (("device", "장치"), ("precision", "정밀도")):
+        if before["machine"][name] != now["machine"][name]:
+            found.append(f"{label} {before['machine'][name]} → {now['machine'][name]}")
+    # The same weights in another precision have another digest: not named twice.
+    if before["base"]["sha256"] != now["base"]["sha256"] and not found:
+        found.append(f"베이스 {now['base']['name']}의 가중치나 토크나이저")
+    if before["prompt"] != now["prompt"]:
+        found.append("프롬프트의 문구(data/prompts.py)")
+    return found
+
+
+def same_bits(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a run that goes on ends as one that was never cut; it may go on even if not."""
+    how = [
+        {n: run["settings"].get(n) for n in BITS} | {"torch": run["torch"]} for run in (before, now)
+    ]
+    return bool(how[0] == how[1])
+
+
+def write_tensors(
+    model: PreTrainedModel, state: Optimization, device: torch.device, directory: Path
+) -> dict[str, Any]:
+    """Write moments and random numbers into `directory`; what of the state is no tensor."""
+    tensors: dict[str, Tensor] = {f"random/{k}": v for k, v in random_state(device).items()}
+    for name, parameter in model.named_parameters():
+        for key, value in state.optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer/{name}/{key}"] = value.detach().cpu().contiguous()
+    save_file(tensors, directory / TENSORS)
+    return {
+        "step": state.step,
+        "skipped": state.skipped,
+        "skipped_in_a_row": state.skipped_in_a_row,
+        "scheduler": state.scheduler.state_dict(),
+        "scaler": state.scaler.state_dict(),
+    }
+
+
+def restore(
+    checkpoint: Path, model: PreTrainedModel, state: Optimization, device: torch.device
+) -> None:
+    """Put `model` (LoRA injected), `state` and the random numbers where `checkpoint` has them.
 
     Raises:
-        UserError: it is not installed.
+        UserError: a file is missing or damaged.
     """
     try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
+        fill_adapter(model, checkpoint)
+        tensors = load_file(checkpoint / TENSORS)
+        record = read_json(checkpoint / STATE)
+        state.step = record["step"]
+        state.skipped, state.skipped_in_a_row = record["skipped"], record["skipped_in_a_row"]
+        state.scheduler.load_state_dict(record["scheduler"])
+        state.scaler.load_state_dict(record["scaler"])
+        for group, lr in zip(
+            state.optimizer.param_groups, state.scheduler.get_last_lr(), strict=True
+        ):
+            group["lr"] = lr
+        for name, parameter in model.named_parameters():
+            moments = {
+                key.rpartition("/")[2]: value
+                for key, value in tensors.items()
+                if key.startswith(f"optimizer/{name}/")
+            }
+            if moments:
+                state.optimizer.state[parameter] = {
+                    key: value.to(parameter.device) for key, value in moments.items()
+                }
+        prefix = "random/"
+        random = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        set_random_state(random, device)
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(
-            "--tensorboard: 패키지가 없습니다. pip install tensorboard 뒤에 다시 실행하세요."
+            f"{checkpoint}: 이어서 할 수 없게 손상되었습니다 ({error}). 이 폴더를 지우면 그 앞의 "
+            "체크포인트에서 이어서 하고, --fresh를 주면 처음부터 합니다."
         ) from error
-    return SummaryWriter(str(directory))

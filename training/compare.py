@@ -3,7 +3,6 @@
 Each model is opened in a process of its own, so that its peak memory is its own, too.
 """
 
-import json
 import multiprocessing
 import re
 from concurrent.futures import ProcessPoolExecutor
@@ -22,7 +21,8 @@ from infer.summarize import Summarizer
 from lora.adapter import CONFIG, base_of, find_adapter
 from lora.base import local_folder, short_name
 from lora.device import peak_memory, pick_device
-from lora.files import newest, sha256
+from lora.files import newest, read_json, sha256, write_file
+from training.checkpoint import STATE
 from training.evaluate import held_out_loss, judge, judge_model
 from training.metrics import TOKENIZATIONS
 from training.precision import pick_precision
@@ -93,7 +93,7 @@ def main() -> None:
 
     folder = adapter.parent
     write_comparison(folder, list(rows), results, options.tokenization)
-    (folder / "comparison.md").write_text(f"{lines}\n\n{signatures}\n", encoding="utf-8")
+    write_file(folder / "comparison.md", f"{lines}\n\n{signatures}\n")
     print(f"\n결과: {folder / 'comparison.json'}, {folder / 'comparison.md'}")
     if (folder / "report.json").exists():
         print(f"보고서: {write_report(folder)}")
@@ -124,11 +124,11 @@ def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
         UserError: it is not known, or no longer known, which those are.
     """
     try:
-        state = json.loads((adapter / "trainer_state.json").read_text(encoding="utf-8"))
-        trained_on, digest = Path(state["data"]["path"]), state["data"]["sha256"]
-    except (OSError, ValueError, KeyError) as error:
+        data_then = read_json(adapter / STATE)["identity"]["data"]
+        trained_on, digest = Path(data_then["path"]), data_then["sha256"]
+    except (OSError, KeyError, TypeError) as error:
         raise UserError(
-            f"{adapter / 'trainer_state.json'}: 무엇으로 학습했는지 적혀 있지 않아 검증 행을 알 수 "
+            f"{adapter / STATE}: 무엇으로 학습했는지 적혀 있지 않아 검증 행을 알 수 "
             "없습니다. make train으로 다시 학습하세요."
         ) from error
     data = data or trained_on

@@ -1,5 +1,6 @@
 """Every default of a training run, in one place: each field is an option of the command."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,9 @@ class TrainConfig:
     device: str = option("auto", "auto, cuda, mps, cpu")
     eval_every: str = option("epoch", "평가하고 저장하는 간격: epoch 또는 스텝 수")
     eval_samples: int = option(32, "평가 때 요약을 써 볼 검증 행의 수")
+    save_steps: int = option(50, "이어서 학습할 수 있도록 저장하는 스텝 간격 (평가할 때도 저장함)")
+    keep_last: int = option(2, "남겨 둘 checkpoint-{스텝}의 수 (best는 따로 남음)")
+    fresh: bool = option(False, "끝나지 않은 학습이 있어도 처음부터 다시 함")
     tensorboard: bool = option(False, "TensorBoard용 기록도 남김 (pip install tensorboard)")
     seed: int = option(42, "난수 시드")
 
@@ -64,26 +68,28 @@ class TrainConfig:
         Raises:
             UserError: the first such option, with what it may be.
         """
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            self._refuse("learning_rate", "0보다 커야 합니다")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            self._refuse("learning_rate", "0보다 큰 수여야 합니다")
         positive = [
             "rank", "alpha", "epochs", "max_grad_norm", "micro_batch_size",
-            "gradient_accumulation_steps", "max_length", "eval_samples",
+            "gradient_accumulation_steps", "max_length", "eval_samples", "save_steps", "keep_last",
         ]  # fmt: skip
         for name in positive:
-            if not getattr(self, name) > 0:
-                self._refuse(name, "0보다 커야 합니다")
+            if not 0 < getattr(self, name) < math.inf:
+                self._refuse(name, "0보다 큰 수여야 합니다")
         for name in ("dropout", "warmup_ratio"):
             if not 0 <= getattr(self, name) < 1:
                 self._refuse(name, "0 이상 1 미만이어야 합니다")
-        if not self.weight_decay >= 0:
+        if not 0 <= self.weight_decay < math.inf:
             self._refuse("weight_decay", "0 이상이어야 합니다")
+        if not 0 <= self.seed < 2**63:
+            self._refuse("seed", "0 이상 2^63 미만이어야 합니다")
         if self.micro_batch_tokens is not None and self.micro_batch_tokens < 0:
             self._refuse("micro_batch_tokens", "0 이상이어야 합니다")
         if self.max_steps is not None and self.max_steps < 1:
             self._refuse("max_steps", "1 이상이어야 합니다")
         if self.eval_every != "epoch" and not (
-            self.eval_every.isdecimal() and int(self.eval_every) > 0
+            self.eval_every.isdecimal() and int(self.eval_every[:18]) > 0
         ):
             self._refuse("eval_every", "epoch 또는 1 이상의 스텝 수여야 합니다")
 
@@ -114,6 +120,20 @@ class TrainConfig:
     def window(self) -> int:
         """Examples per optimizer step."""
         return self.micro_batch_size * self.gradient_accumulation_steps
+
+    def windows(self, rows: int) -> int:
+        """Optimizer steps per epoch over that many rows: the last window may be short."""
+        return math.ceil(rows / self.window)
+
+    def steps(self, rows: int) -> int:
+        """Optimizer steps of the whole run."""
+        steps = self.epochs * self.windows(rows)
+        return min(steps, self.max_steps or steps)
+
+    def evaluates_at(self, step: int, rows: int) -> bool:
+        """Whether an evaluation is due after `step`, counted from 1."""
+        every = self.windows(rows) if self.eval_every == "epoch" else int(self.eval_every)
+        return step % every == 0 or step == self.steps(rows)
 
     @property
     def lora(self) -> LoraConfig:

@@ -109,6 +109,13 @@ def svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
+def png(figure: Figure) -> bytes:
+    """The figure as the content of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()
+
+
 def draw_pretraining(log: Path, picture: Path) -> None:
     """Loss and learning rate of a pretraining run, from its log, as PNG; labels in English."""
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]

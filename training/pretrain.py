@@ -30,9 +30,9 @@ from console import option, parse_options, run
 from data.synthesize import pretraining_documents
 from lora.base import EMBEDDED
 from lora.device import pick_device
-from lora.files import atomic_directory
+from lora.files import atomic_directory, exclusive
 from training.curves import draw_pretraining
-from training.loop import train_window
+from training.loop import Optimization, train_window
 from training.loss import response_loss
 from training.muon import MuonAdamW, sinusoids
 from training.precision import Precision, pick_precision
@@ -71,6 +71,12 @@ class PretrainConfig:
 
 def main() -> None:
     config = parse_options(PretrainConfig, "python -m training.pretrain", "베이스를 처음부터 학습")
+    with exclusive(config.work):
+        make_base(config)
+
+
+def make_base(config: PretrainConfig) -> None:
+    """Train tokenizer and model, and write them to `config.output`."""
     torch.manual_seed(config.seed)
     precision = pick_precision(config.precision, pick_device(config.device))
     tokenizer = prepare_tokenizer(config)
@@ -99,7 +105,7 @@ def main() -> None:
     if config.compile:
         model.transformer.compile(dynamic=False)
     pretrain(model, tokenizer, config, precision)
-    with atomic_directory(config.output) as draft:
+    with exclusive(config.output.parent), atomic_directory(config.output) as draft:
         model.half().save_pretrained(draft)
         tokenizer.save_pretrained(draft)
         readme = config.output / "README.md"  # the model card is written by hand
@@ -150,7 +156,7 @@ def pretrain(
     # since the rate does not depend on the total until the decay begins.
     decay = total // 5
     scheduler = get_wsd_schedule(optimizer, config.warmup_steps, decay, num_training_steps=total)
-    scaler = precision.grad_scaler()
+    state = Optimization(optimizer, scheduler, precision.grad_scaler())
     held_out = pretraining_documents(config.seed + 1, config.corpus)
     validation = list(islice(pack(held_out, tokenizer, config.context), 16))
     done, seconds = restore(model, optimizer, scheduler, config.work)
@@ -167,9 +173,7 @@ def pretrain(
             ids = ids.view(-1, config.context // 2)
         batch = {"input_ids": ids, "labels": ids}
         lr = float(scheduler.get_last_lr()[0])
-        loss, norm, skipped = train_window(
-            model, [batch], optimizer, scheduler, scaler, precision, max_grad_norm=1.0
-        )
+        loss, norm, skipped = train_window(model, [batch], state, precision, max_grad_norm=1.0)
         record = {"step": step, "tokens": step * ids.numel(), "loss": loss, "lr": lr}
         record |= {
             "grad_norm": norm,

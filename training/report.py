@@ -16,8 +16,10 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from data.encode import IGNORE, Example, collate
+from lora.files import write_file
 from training.config import LENGTHS
-from training.curves import histogram, run_curves, svg
+from training.curves import histogram, png, run_curves, svg
+from training.folder import read_log
 from training.results import HEADER, LABELS, Result, cells
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -86,14 +88,13 @@ def write_facts(
         "pieces": [vars(piece) for piece in coloured(middle, tokenizer)],
     }
     text = json.dumps(facts, ensure_ascii=False, default=str)
-    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    write_file(folder / "report.json", text + "\n")
 
 
 def write_report(folder: Path) -> Path:
     """Write `report.html` and the PNG curves from what the run and `make evaluate` left there."""
     facts = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    log = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line) for line in log]
+    records = read_log(folder / "metrics.jsonl")
     comparison = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     results = [Result(**result) for result in comparison["results"]]
     table = [HEADER, *(cells(result) for result in results)]
@@ -102,8 +103,8 @@ def write_report(folder: Path) -> Path:
     header, *lines = zip(*filled, strict=True)
     curves = run_curves(records)
     lengths = histogram(facts["lengths"], facts["max_length"])
-    curves.savefig(folder / "curves.png", dpi=120)
-    lengths.savefig(folder / "lengths.png", dpi=120)
+    write_file(folder / "curves.png", png(curves))
+    write_file(folder / "lengths.png", png(lengths))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         name=folder.name,
@@ -123,5 +124,5 @@ def write_report(folder: Path) -> Path:
         facts=facts["settings"] | facts["versions"],
     )
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    write_file(path, page)
     return path

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lora.files import write_file
+
 LABELS = {
     "first": "답변의 첫 문장",
     "base": "베이스",
@@ -71,4 +73,4 @@ def write_comparison(
         "results": [asdict(result) for result in results],
     }
     text = json.dumps(record, indent=2, ensure_ascii=False)
-    (folder / "comparison.json").write_text(text + "\n", encoding="utf-8")
+    write_file(folder / "comparison.json", text + "\n")

@@ -14,7 +14,7 @@ from infer.generate import generate
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from tests.conftest import make_model
 from training.config import TrainConfig
-from training.loop import Step, train, train_window
+from training.loop import Optimization, Step, train, train_window
 from training.precision import Precision
 
 CPU = torch.device("cpu")
@@ -46,12 +46,10 @@ def make_adapted(dropout: float = 0.0, dtype: torch.dtype = torch.float32) -> GP
     return model.train()
 
 
-def parts(
-    model: GPT2LMHeadModel, precision: Precision = FP32
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.amp.GradScaler]:
+def parts(model: GPT2LMHeadModel, precision: Precision = FP32) -> Optimization:
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
-    return optimizer, scheduler, precision.grad_scaler()
+    return Optimization(optimizer, scheduler, precision.grad_scaler())
 
 
 def window_gradient(examples: list[Example], size: int, budget: int = 0) -> dict[str, torch.Tensor]:
@@ -59,7 +57,7 @@ def window_gradient(examples: list[Example], size: int, budget: int = 0) -> dict
     model = make_adapted()
     before = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
     batches = [collate(batch, 0) for batch in cut_window(examples, size, budget)]
-    train_window(model, batches, *parts(model), FP32, max_grad_norm=math.inf)
+    train_window(model, batches, parts(model), FP32, max_grad_norm=math.inf)
     after = dict(model.named_parameters())
     return {name: before[name] - after[name].detach() for name in before}
 
@@ -130,12 +128,10 @@ def test_fp16_autocast_and_scaler_run_and_agree_with_fp32() -> None:
         model = make_adapted(dtype=precision.dtype)
         frozen = [p for p in model.parameters() if not p.requires_grad]
         assert all(p.dtype == precision.dtype for p in frozen)
-        optimizer, scheduler, scaler = parts(model, precision)
-        results[precision.name] = train_window(
-            model, batches, optimizer, scheduler, scaler, precision, 1.0
-        )
+        state = parts(model, precision)
+        results[precision.name] = train_window(model, batches, state, precision, 1.0)
         assert all(p.dtype == torch.float32 for p in model.parameters() if p.requires_grad)
-    assert scaler.is_enabled() and not results["fp16"][2]
+    assert state.scaler.is_enabled() and not results["fp16"][2]
     assert results["fp16"][0] == pytest.approx(results["fp32"][0], rel=5e-3)
     assert results["fp16"][1] == pytest.approx(results["fp32"][1], rel=2e-2)
 
@@ -143,19 +139,20 @@ def test_fp16_autocast_and_scaler_run_and_agree_with_fp32() -> None:
 def test_a_forced_inf_skips_optimizer_and_scheduler_both() -> None:
     fp16 = Precision("fp16", CPU)
     model = make_adapted()
-    optimizer, scheduler, scaler = parts(model, fp16)
+    state = parts(model, fp16)
+    scheduler, scaler = state.scheduler, state.scaler
     batches = [collate([example], 0) for example in make_examples(4)]
     first = next(p for p in model.parameters() if p.requires_grad)
     handle = first.register_hook(lambda gradient: gradient * math.inf)
     before = [p.detach().clone() for p in model.parameters()]
     rate, scale = scheduler.get_last_lr(), scaler.get_scale()
-    assert train_window(model, batches, optimizer, scheduler, scaler, fp16, 1.0)[2]
+    assert train_window(model, batches, state, fp16, 1.0)[2]
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
     assert scheduler.get_last_lr() == rate and scaler.get_scale() == scale / 2
     assert all(p.grad is None for p in model.parameters())
     # and the next window, without the inf, does step
     handle.remove()
-    assert not train_window(model, batches, optimizer, scheduler, scaler, fp16, 1.0)[2]
+    assert not train_window(model, batches, state, fp16, 1.0)[2]
     assert scheduler.get_last_lr() != rate
     assert not all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
 

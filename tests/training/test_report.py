@@ -12,9 +12,9 @@ from console import UserError
 from data.encode import encode_example
 from data.prompts import build_prompt
 from training import curves
-from training.checkpoint import RunFolder
 from training.config import TrainConfig
 from training.evaluate import judge
+from training.folder import RunFolder
 from training.report import coloured, differences, write_facts, write_report
 from training.results import write_comparison
 
@@ -101,7 +101,7 @@ def test_tensorboard_gets_every_number(tmp_path: Path, monkeypatch: pytest.Monke
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     base: Any = SimpleNamespace(name="tiny")
-    arguments = (tmp_path, base, TrainConfig(tensorboard=True), Path(__file__))
+    arguments: Any = (tmp_path, base, TrainConfig(tensorboard=True), {})
     folder = RunFolder(*arguments)
     for number in (1, 2):
         folder.log(step(number, 0.0))
