@@ -2,13 +2,11 @@
 
 import codecs
 import csv
-import logging
-import tempfile
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
-import datasets
-from datasets import Dataset, Features, Value
+from datasets import Dataset
 
 from console import UserError
 from data.prompts import clean_text
@@ -53,17 +51,16 @@ def read_interviews(
     Raises:
         UserError: no such file, an unknown encoding, a missing column, too few usable rows.
     """
-    encoding = detect_encoding(path)
-    table = _read_csv(path, encoding)
-    names = {name.strip().lower(): name for name in table.column_names}
+    text, encoding = decode(path)
+    header, table = parse(path, text)
+    names = {name.strip().lower(): place for place, name in enumerate(header)}
     missing = [column for column in columns if column not in names]
     if missing:
         raise UserError(
-            f"{path}: 열 {', '.join(missing)}이(가) 없습니다 "
-            f"(있는 열: {', '.join(table.column_names)}). "
+            f"{path}: 열 {', '.join(missing)}이(가) 없습니다 (있는 열: {', '.join(header)}). "
             f"첫 줄을 {','.join(columns)}(으)로 고치세요."
         )
-    texts = {column: [clean_text(value) for value in table[names[column]]] for column in columns}
+    texts = {column: [clean_text(row[names[column]]) for row in table] for column in columns}
     usable = [i for i in range(len(table)) if all(texts[column][i] for column in columns)]
     if len(usable) < minimum_rows:
         raise UserError(
@@ -72,7 +69,7 @@ def read_interviews(
         )
     kept = {column: [values[i] for i in usable] for column, values in texts.items()}
     rows = Dataset.from_dict(kept | {"row": [i + 1 for i in usable]})
-    return Interviews(path, ENCODINGS[encoding], rows, dropped=len(table) - len(rows))
+    return Interviews(path, encoding, rows, dropped=len(table) - len(rows))
 
 
 def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:
@@ -82,73 +79,62 @@ def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:
     return split["train"], split["test"]
 
 
-def detect_encoding(path: Path) -> str:
-    """The first of `ENCODINGS` that decodes every byte of the file, strictly."""
+def decode(path: Path) -> tuple[str, str]:
+    """The text of a file, and the name of the first of `ENCODINGS` that decodes every byte of it.
+
+    Raises:
+        UserError: no such file, an empty one, or bytes that are neither.
+    """
     if not path.is_file():
         raise UserError(f"{path}: 파일이 없습니다. 경로와 이름을 확인하세요.")
     raw = path.read_bytes()
     if not raw.removeprefix(codecs.BOM_UTF8).strip():
         raise UserError(f"{path}: 빈 파일입니다. 첫 줄에 {','.join(COLUMNS)} 열 이름을 넣으세요.")
-    furthest = 0
-    for encoding in ENCODINGS:
-        try:
-            raw.decode(encoding)
-            return encoding
-        except UnicodeDecodeError as error:
-            # utf-8-sig counts from behind the BOM; a line number is not moved by that.
-            furthest = max(furthest, error.start)
+    furthest = raw.find(b"\0")  # in a text there is none; in UTF-16 every second byte is one
+    if furthest < 0:
+        for encoding, name in ENCODINGS.items():
+            try:
+                return raw.decode(encoding), name
+            except UnicodeDecodeError as error:
+                # utf-8-sig counts from behind the BOM; a line number is not moved by that.
+                furthest = max(furthest, error.start)
     line = raw.count(b"\n", 0, furthest) + 1
     raise UserError(
         f"{path}: {line}번째 줄에 UTF-8도 CP949도 아닌 바이트가 있습니다. "
-        "편집기에서 UTF-8로 다시 저장하세요."
+        "편집기나 엑셀에서 'CSV UTF-8'로 다시 저장하세요."
     )
 
 
-def _read_header(path: Path, encoding: str) -> tuple[list[str], int, bool]:
-    """Column names, the number of lines up to the last of them, and whether anything follows.
+def parse(path: Path, text: str) -> tuple[list[str], list[list[str]]]:
+    """The column names, and the rows: all of their length, everything text ("007" is not 7).
 
-    A column without a name, as pandas writes its index, gets one that nobody asks for.
+    A column without a name, as pandas writes its index, gets one that nobody asks for. Blank lines
+    are skipped, and what a short row lacks is empty.
+
+    Raises:
+        UserError: quotes that do not match, a row that is too long, a name that comes twice.
     """
-    with path.open(encoding=encoding, newline="") as file:
-        reader = csv.reader(file)
-        header = next(row for row in reader if any(cell.strip() for cell in row))
-        lines = reader.line_num
-        names = [name if name.strip() else f"({i + 1}번째 열)" for i, name in enumerate(header)]
-        if len(set(names)) < len(names):
-            raise UserError(
-                f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(names)}). 하나를 지우세요."
-            )
-        return names, lines, any(any(row) for row in reader)
-
-
-def _read_csv(path: Path, encoding: str) -> Dataset:
-    datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(logging.CRITICAL)  # what it would log is in our error's line
+    header: list[str] = []
+    rows: list[list[str]] = []
+    line = 1  # where a row begins: quoted text may run over many
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header, lines, rows = _read_header(path, encoding)
-        if not rows:  # datasets would call a header alone an error of its own
-            return Dataset.from_dict({name: [] for name in header})
-        # datasets keeps an Arrow copy of each file it reads. Ours lives in memory, so that an
-        # edited file is read anew and nothing is left in the user's home.
-        with tempfile.TemporaryDirectory() as cache:
-            return Dataset.from_csv(
-                str(path),
-                keep_in_memory=True,
-                cache_dir=cache,
-                encoding=encoding,
-                # Everything is text: "007" is not 7, and "NA" and "null" are words.
-                features=Features({name: Value("string") for name in header}),
-                names=header,
-                header=None,
-                skiprows=lines,
-                keep_default_na=False,
-                index_col=False,  # a row that is too long is an error, not an index
-            )
-    except (ValueError, OSError, csv.Error, datasets.exceptions.DatasetGenerationError) as error:
-        cause = error.__cause__ or error
-        reason = str(cause).strip().splitlines()[-1]
+        for row in reader:
+            if not header:
+                if any(cell.strip() for cell in row):
+                    header = [cell or f"({i + 1}번째 열)" for i, cell in enumerate(row)]
+            elif any(row[len(header) :]):
+                raise csv.Error(f"{len(header)}칸이어야 하는데 {len(row)}칸")
+            elif row:
+                rows.append((row + [""] * len(header))[: len(header)])
+            line = reader.line_num + 1
+    except csv.Error as error:
         raise UserError(
-            f"{path}: CSV로 읽을 수 없습니다 ({reason}). 따옴표와 쉼표의 짝을 확인하세요."
+            f"{path}: {line}번째 줄에서 시작하는 행을 CSV로 읽을 수 없습니다 ({error}). "
+            "따옴표와 쉼표의 짝을 확인하세요."
         ) from error
-    finally:
-        datasets.enable_progress_bars()
+    if len(set(header)) < len(header):
+        raise UserError(
+            f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). 하나를 지우세요."
+        )
+    return header, rows

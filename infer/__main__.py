@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from console import UserError, option, parse_options, run
+from data.prompts import clean_text
 from infer.generate import Sampling
 from infer.load import find_model, load_model, newer_adapter
 from infer.summarize import MAX_NEW_TOKENS, NO_REPEAT_NGRAM, Summarizer
@@ -53,7 +54,9 @@ class InferOptions:
         """
         if (self.question is None) != (self.answer is None):
             raise UserError("--question과 --answer는 함께 주세요.")
-        if self.question is not None and not (self.question.strip() and str(self.answer).strip()):
+        if self.question is not None and not (
+            clean_text(self.question) and clean_text(self.answer)
+        ):
             raise UserError("--question이나 --answer가 비어 있습니다. 내용을 적으세요.")
         if self.csv is not None and self.question is not None:
             raise UserError("--csv와 --question은 함께 쓸 수 없습니다. 하나만 주세요.")

@@ -141,6 +141,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def append_line(target: Path, line: str) -> None:
+    """Add a line to a text file; only the last line may ever be a part of one."""
+    try:
+        with target.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise as_os_error(error, target) or error from error
+
+
 def to_disk(path: Path) -> None:
     """Have the system write a file or a directory out: a rename alone may outrun the content."""
     if path.is_dir():

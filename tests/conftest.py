@@ -42,8 +42,7 @@ def model() -> GPT2LMHeadModel:
     return make_model()
 
 
-@pytest.fixture(scope="session")
-def byte_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE that, like GPT-2's on Korean, spends two or three tokens on a syllable."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -56,3 +55,8 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     )
     tokenizer.train_from_iterator(["### Instruction: 질문 답변 요약 하였습니다 있는 것"], trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS, pad_token=EOS)
+
+
+@pytest.fixture(scope="session")
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    return make_tokenizer()

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from console import UserError
 from data.prompts import build_prompt
 from lora.adapter import fill_adapter
 from lora.base import Base
@@ -101,6 +99,40 @@ def write_tensors(
         for key, value in state.optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer/{name}/{key}"] = value.detach().cpu().contiguous()
     save_file(tensors, directory / TENSORS)
+    return numbers_of(state)
+
+
+def restore(
+    checkpoint: Path, model: PreTrainedModel, state: Optimization, device: torch.device
+) -> None:
+    """Put `model` (LoRA injected), `state` and the random numbers where `checkpoint` has them.
+
+    Raises:
+        OSError, SafetensorError, UserError, KeyError, TypeError, ValueError, RuntimeError: a file
+            is missing or damaged.
+    """
+    fill_adapter(model, checkpoint)
+    tensors = load_file(checkpoint / TENSORS)
+    record = read_json(checkpoint / STATE)
+    own = numbers_of(state)
+    require_like({name: record[name] for name in own}, own)
+    state.step = record["step"]
+    state.skipped, state.skipped_in_a_row = record["skipped"], record["skipped_in_a_row"]
+    state.scheduler.load_state_dict(record["scheduler"])
+    state.scaler.load_state_dict(record["scaler"])
+    for group, lr in zip(state.optimizer.param_groups, state.scheduler.get_last_lr(), strict=True):
+        group["lr"] = lr
+    for name, parameter in model.named_parameters():
+        moments = below(f"optimizer/{name}/", tensors)
+        if moments:  # none where every step so far was skipped
+            shapes = dict.fromkeys(("exp_avg", "exp_avg_sq"), parameter.shape) | {"step": ()}
+            require_like({k: tuple(v.shape) for k, v in moments.items()}, shapes)
+            state.optimizer.state[parameter] = {k: v.to(parameter) for k, v in moments.items()}
+    set_random_state(below("random/", tensors), device)
+
+
+def numbers_of(state: Optimization) -> dict[str, Any]:
+    """What of the state is no tensor, as JSON."""
     return {
         "step": state.step,
         "skipped": state.skipped,
@@ -110,41 +142,21 @@ def write_tensors(
     }
 
 
-def restore(
-    checkpoint: Path, model: PreTrainedModel, state: Optimization, device: torch.device
-) -> None:
-    """Put `model` (LoRA injected), `state` and the random numbers where `checkpoint` has them.
+def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
-    Raises:
-        UserError: a file is missing or damaged.
-    """
-    try:
-        fill_adapter(model, checkpoint)
-        tensors = load_file(checkpoint / TENSORS)
-        record = read_json(checkpoint / STATE)
-        state.step = record["step"]
-        state.skipped, state.skipped_in_a_row = record["skipped"], record["skipped_in_a_row"]
-        state.scheduler.load_state_dict(record["scheduler"])
-        state.scaler.load_state_dict(record["scaler"])
-        for group, lr in zip(
-            state.optimizer.param_groups, state.scheduler.get_last_lr(), strict=True
-        ):
-            group["lr"] = lr
-        for name, parameter in model.named_parameters():
-            moments = {
-                key.rpartition("/")[2]: value
-                for key, value in tensors.items()
-                if key.startswith(f"optimizer/{name}/")
-            }
-            if moments:
-                state.optimizer.state[parameter] = {
-                    key: value.to(parameter.device) for key, value in moments.items()
-                }
-        prefix = "random/"
-        random = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        set_random_state(random, device)
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        raise UserError(
-            f"{checkpoint}: 이어서 할 수 없게 손상되었습니다 ({error}). 이 폴더를 지우면 그 앞의 "
-            "체크포인트에서 이어서 하고, --fresh를 주면 처음부터 합니다."
-        ) from error
+
+def require_like(value: Any, own: Any) -> None:
+    """Raise a TypeError where `value` from a file is not built as our `own` is."""
+    if isinstance(own, dict) and isinstance(value, dict) and value.keys() == own.keys():
+        for key in own:
+            require_like(value[key], own[key])
+    elif isinstance(own, list) and isinstance(value, list) and len(value) == len(own):
+        for one, other in zip(value, own, strict=True):
+            require_like(one, other)
+    elif isinstance(own, tuple):
+        if value != own:
+            raise TypeError(f"{value} for {own}")
+    elif isinstance(own, dict | list) or type(value) is not type(own):
+        raise TypeError(f"{value!r} for {own!r}")

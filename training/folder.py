@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from console import UserError
 from lora.adapter import save_adapter
 from lora.base import Base
-from lora.files import atomic_directory, read_json, remove, to_disk, write_file
+from lora.files import append_line, atomic_directory, read_json, remove, to_disk, write_file
 from training.checkpoint import STATE, differences, restore, same_bits, write_tensors
 from training.config import TrainConfig
 from training.loop import Optimization
 from training.results import Result
 
+# What reading a file of another make, or a part of one, may bring about.
+DAMAGE = (
+    *(OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AttributeError),
+)
 OF_A_RUN = ("metrics.jsonl", "comparison.json", "comparison.md", "report.html")
 
 
@@ -52,15 +57,28 @@ class RunFolder:
             UserError: the unfinished run had other settings, data or base; or it is damaged.
         """
         checkpoints = self._checkpoints()
-        last = None if self.config.fresh or not checkpoints else checkpoints[-1]
-        record: dict[str, Any] = read_state(last) if last else {"finished": True}
-        if last is None or record["finished"]:
-            for path in checkpoints:  # the last one last: it alone says that its run is finished
-                remove(path)
-            for name in OF_A_RUN:
-                if (self.path / name).exists():
-                    stem, ending = name.split(".")
-                    (self.path / name).replace(self.path / f"{stem}.previous.{ending}")
+        if checkpoints and not self.config.fresh:
+            try:
+                if self._go_on(checkpoints[-1], state, device):
+                    self.kept = checkpoints
+                    return True
+            except DAMAGE as error:
+                raise UserError(
+                    f"{checkpoints[-1]}: 이어서 할 수 없게 손상되었습니다 ({error}). 이 폴더를 "
+                    "지우면 그 앞의 체크포인트에서 이어서 하고, --fresh를 주면 처음부터 합니다."
+                ) from error
+        for path in checkpoints:  # the last one last: it alone says that its run is finished
+            remove(path)
+        for name in OF_A_RUN:
+            if (self.path / name).exists():
+                stem, ending = name.split(".")
+                (self.path / name).replace(self.path / f"{stem}.previous.{ending}")
+        return False
+
+    def _go_on(self, last: Path, state: Optimization, device: torch.device) -> bool:
+        """Restore the checkpoint, unless its run is finished."""
+        record = read_json(last / STATE)
+        if record["finished"]:
             return False
         if different := differences(record["identity"], self.identity):
             raise UserError(
@@ -68,9 +86,8 @@ class RunFolder:
                 "이어서 하거나, --fresh로 처음부터 하거나, 다른 --output-dir을 주세요."
             )
         restore(last, self.base.model, state, device)
-        self.best_loss = record["best_loss"]
+        self.best_loss = float(record["best_loss"])
         self.results = {name: Result(**result) for name, result in record["results"].items()}
-        self.kept = checkpoints
         self._cut_log(state.step)
         exact = same_bits(record["identity"], self.identity)
         print(
@@ -82,8 +99,7 @@ class RunFolder:
     def log(self, record: dict[str, Any]) -> None:
         """Append a record to `metrics.jsonl`, with the seconds that the run has taken."""
         record = record | {"seconds": round(time.monotonic() - self.started, 3)}
-        with self.log_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        append_line(self.log_path, json.dumps(record, ensure_ascii=False))
         if self.board is not None:
             for name in record.keys() - {"step"}:
                 self.board.add_scalar(name, record[name], record["step"])
@@ -145,22 +161,6 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         with suppress(ValueError):
             records.append(json.loads(line))
     return records
-
-
-def read_state(directory: Path) -> dict[str, Any]:
-    """What `RunFolder` has written beside an adapter.
-
-    Raises:
-        UserError: it is missing, damaged or from a version that could not go on.
-    """
-    try:
-        record = read_json(directory / STATE)
-        return record | {"identity": dict(record["identity"])}
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{directory / STATE}: 읽을 수 없습니다 ({error}). 이 폴더를 지우거나 --fresh로 "
-            "처음부터 학습하세요."
-        ) from error
 
 
 def open_board(folder: Path) -> Any:

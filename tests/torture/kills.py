@@ -1,0 +1,243 @@
+"""Kill a run with SIGKILL, anywhere, start it again, and compare every bit of what it leaves.
+
+Half of the kills come from outside at a random moment. The other half come from inside, at a random
+one of the times that the run opens, renames, makes or removes a file of its folder: in the midst of
+a save.
+"""
+
+import csv
+import importlib
+import json
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+
+from console import run
+from data.synthesize import interview_rows
+from infer.load import find_model
+from lora.files import LEFTOVER
+from tests.conftest import make_model, make_tokenizer
+
+# Imports are done once, in a server from which each run is forked.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["training.__main__", "quant.__main__", "tests.torture.kills"])
+TOUCHES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
+SLOW = 120  # seconds after which a run is taken to hang
+UNSTEADY = ("seconds", "tokens_per_second")  # what a clock has measured
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    code: int
+    output: str
+    touches: int  # of files in its folder
+    seconds: float
+
+
+def start_run(words: Sequence[object], folder: Path, die_at: int = 0, file_limit: int = 0) -> Any:
+    """`python -m` these words in a process of its own.
+
+    It kills itself at that touch of `folder`, and cannot write files of more bytes than the limit.
+    """
+    argv = list(map(str, words))
+    process = SERVER.Process(target=_run, args=(argv, str(folder), die_at, file_limit))
+    process.start()
+    return process
+
+
+def _run(argv: list[str], folder: str, die_at: int, file_limit: int) -> None:
+    log = os.open(f"{folder}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    touches = 0
+
+    def hook(event: str, details: tuple[Any, ...]) -> None:
+        nonlocal touches
+        if event in TOUCHES and str(details[0]).startswith(folder + os.sep):
+            touches += 1
+            if touches == die_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    if file_limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    sys.argv = argv
+    try:
+        run(importlib.import_module(f"{argv[0]}.__main__").main)
+    finally:
+        Path(f"{folder}.touches").write_text(str(touches))
+
+
+def finish_run(process: Any, folder: Path, started: float) -> Ended:
+    """Wait for it."""
+    process.join(SLOW)
+    if process.is_alive():
+        process.kill()
+        raise TimeoutError(f"a run took more than {SLOW} s")
+    touches = Path(f"{folder}.touches")
+    count = int(touches.read_text()) if touches.exists() else 0
+    output = Path(f"{folder}.log").read_text(encoding="utf-8")
+    return Ended(process.exitcode, output, count, time.monotonic() - started)
+
+
+def run_whole(words: Sequence[object], folder: Path) -> Ended:
+    """A run that nobody kills.
+
+    Raises:
+        AssertionError: it failed, with what it printed.
+    """
+    started = time.monotonic()
+    ended = finish_run(start_run(words, folder), folder, started)
+    assert ended.code == 0, ended.output
+    return ended
+
+
+def make_base(folder: Path) -> tuple[Path, Path]:
+    """A tiny random base and a CSV of 40 rows: their paths."""
+    base, table = folder / "tiny", folder / "my.csv"
+    tokenizer = make_tokenizer()
+    make_model(vocab_size=len(tokenizer), n_positions=1024).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    rows = interview_rows(40, seed=7)
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return base, table
+
+
+def training(base: Path, table: Path, folder: Path, precision: str) -> list[object]:
+    """The command whose run is killed: 20 steps, 4 evaluations, a save at every second step."""
+    return [
+        *("training", "--base", base, "--data", table, "--output-dir", folder),
+        *("--epochs", 2, "--gradient-accumulation-steps", 4, "--save-steps", 2),
+        *("--eval-every", 5, "--eval-samples", 1, "--max-length", 512, "--precision", precision),
+    ]
+
+
+def content(folder: Path) -> dict[str, object]:
+    """Every file under `folder` that a run must leave the same, by name; clocks left out.
+
+    Raises:
+        AssertionError: something half-written has stayed.
+    """
+    found: dict[str, object] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if ".previous." in name:
+            continue  # of the run before
+        assert not LEFTOVER.fullmatch(path.name), f"left behind: {name}"
+        if path.suffix == ".jsonl":
+            lines = path.read_text(encoding="utf-8").splitlines()
+            found[name] = [steady(json.loads(line)) for line in lines]
+        elif path.suffix == ".json":
+            found[name] = steady(json.loads(path.read_text(encoding="utf-8")))
+        elif path.is_file() and path.suffix not in (".html", ".png") and path.name != ".lock":
+            found[name] = path.read_bytes()
+    return found
+
+
+def steady(value: Any) -> Any:
+    """The value without what a clock has measured, and without the folder that it was run in."""
+    if isinstance(value, dict):
+        out = ("output_dir", *UNSTEADY)
+        return {key: steady(item) for key, item in value.items() if key not in out}
+    return [steady(item) for item in value] if isinstance(value, list) else value
+
+
+def check_whole(folder: Path) -> None:
+    """Whatever can be seen after a kill is complete: weights and JSON of every directory open."""
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden:
+            continue
+        if path.suffix == ".safetensors":
+            load_file(path)
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+
+
+def kill_once(words: list[object], folder: Path, whole: Ended, chance: random.Random) -> bool:
+    """One killed run, and a check of what it left; whether it was killed before its end."""
+    inside = chance.random() < 0.5
+    started = time.monotonic()
+    process = start_run(words, folder, chance.randint(1, whole.touches) if inside else 0)
+    if not inside:
+        process.join(chance.uniform(0, whole.seconds))
+        process.kill()
+    ended = finish_run(process, folder, started)
+    assert ended.code in (0, -signal.SIGKILL), ended.output
+    check_whole(folder)
+    return ended.code != 0
+
+
+def killed_training(folder: Path, kills: int, seed: int = 0) -> Counter[str]:
+    """Kill runs that often, each up to three times, then let it end, and compare.
+
+    Counts "kills" and "runs", and of the latter the "same": identical to a run that was let alone.
+    """
+    chance = random.Random(seed)
+    base, table = make_base(folder)
+    wholes, truths = {}, {}
+    for precision in ("fp32", "bf16"):
+        out = folder / f"whole-{precision}"
+        wholes[precision] = run_whole(training(base, table, out, precision), out)
+        truths[precision] = content(out)
+    counts = Counter[str]()
+    while counts["kills"] < kills:
+        precision = ("fp32", "bf16")[counts["runs"] % 2]
+        out = folder / f"run-{counts['runs']}"
+        words = training(base, table, out, precision)
+        for _ in range(min(chance.randint(1, 3), kills - counts["kills"])):
+            counts["kills"] += kill_once(words, out, wholes[precision], chance)
+        run_whole(words, out)
+        counts["runs"] += 1
+        counts["same"] += content(out) == truths[precision]
+        shutil.rmtree(out)
+    return counts
+
+
+def killed_quantising(folder: Path, kills: int, seed: int = 0) -> Counter[str]:
+    """Kill `quant` over models that are there already: each is then the old one or the new one.
+
+    Counts "kills" and how many were "whole": so, and the next run's models identical to those of
+    a run that was let alone.
+    """
+    chance = random.Random(seed)
+    base, table = make_base(folder)
+    trained, old, new = folder / "trained", folder / "old", folder / "new"
+    run_whole(training(base, table, trained, "fp32"), trained)
+    shutil.copytree(trained, old)
+    run_whole(["quant", "--output-dir", old], old)
+    shutil.copytree(old, new)
+    whole = run_whole(["quant", "--output-dir", new, "--double-quant"], new)
+    counts = Counter[str]()
+    while counts["kills"] < kills:
+        out = folder / "killed"
+        shutil.copytree(old, out)
+        words = ["quant", "--output-dir", out, "--double-quant"]
+        if kill_once(words, out, whole, chance):
+            counts["kills"] += 1
+            find_model(out)  # a reader puts right what it finds
+            either = all(
+                content(out / name) in (content(old / name), content(new / name))
+                for name in ("tiny-merged", "tiny-bnb-4bit")
+            )
+            run_whole(words, out)
+            counts["whole"] += either and content(out) == content(new)
+        shutil.rmtree(out)
+    return counts
