@@ -9,7 +9,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quantize evaluate infer test bench lint base sample clean
+.PHONY: help setup train quantize evaluate infer test torture bench lint base sample clean
 
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ infer: .venv/requirements ## 내장 예제나 QUESTION, ANSWER를 요약
 
 test: .venv/requirements-dev ## 테스트
 	@$(BIN)/python -m pytest $(ARGS)
+
+torture: .venv/requirements-dev ## 죽이고 채우고 속여 보기: 이어서 하면 비트까지 같은가 (약 15분)
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 bench: .venv/requirements-dev ## 속도와 메모리를 PEFT + Trainer, generate와 견줌 (bench/에 JSON)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

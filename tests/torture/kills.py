@@ -7,6 +7,7 @@ a save.
 
 import csv
 import importlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -29,12 +30,14 @@ from data.synthesize import interview_rows
 from infer.load import find_model
 from lora.files import LEFTOVER
 from tests.conftest import make_model, make_tokenizer
+from training.interrupt import SIGNALS
 
 # Imports are done once, in a server from which each run is forked.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["training.__main__", "quant.__main__", "tests.torture.kills"])
 TOUCHES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
 SLOW = 120  # seconds after which a run is taken to hang
+PRECISIONS = ("fp32", "bf16")
 UNSTEADY = ("seconds", "tokens_per_second")  # what a clock has measured
 
 
@@ -185,39 +188,79 @@ def kill_once(words: list[object], folder: Path, whole: Ended, chance: random.Ra
     return ended.code != 0
 
 
-def killed_training(folder: Path, kills: int, seed: int = 0) -> Counter[str]:
+def whole_runs(folder: Path, base: Path, table: Path) -> dict[str, tuple[Ended, dict[str, object]]]:
+    """For each precision a run that was let alone, and what it left."""
+    runs = {}
+    for precision in PRECISIONS:
+        out = folder / f"whole-{precision}"
+        runs[precision] = (run_whole(training(base, table, out, precision), out), content(out))
+    return runs
+
+
+def killed_training(folder: Path, kills: int, number: int = 0) -> Counter[str]:
     """Kill runs that often, each up to three times, then let it end, and compare.
 
-    Counts "kills" and "runs", and of the latter the "same": identical to a run that was let alone.
+    Counts the "kills", and those after which the run's end was the "same" as one let alone.
     """
-    chance = random.Random(seed)
+    chance = random.Random(number)
     base, table = make_base(folder)
-    wholes, truths = {}, {}
-    for precision in ("fp32", "bf16"):
-        out = folder / f"whole-{precision}"
-        wholes[precision] = run_whole(training(base, table, out, precision), out)
-        truths[precision] = content(out)
+    wholes = whole_runs(folder, base, table)
     counts = Counter[str]()
-    while counts["kills"] < kills:
-        precision = ("fp32", "bf16")[counts["runs"] % 2]
-        out = folder / f"run-{counts['runs']}"
+    for trial in itertools.count():
+        precision = PRECISIONS[trial % 2]
+        whole, truth = wholes[precision]
+        out = folder / "killed"
         words = training(base, table, out, precision)
-        for _ in range(min(chance.randint(1, 3), kills - counts["kills"])):
-            counts["kills"] += kill_once(words, out, wholes[precision], chance)
+        tries = range(min(chance.randint(1, 3), kills - counts["kills"]))
+        killed = sum(kill_once(words, out, whole, chance) for _ in tries)
         run_whole(words, out)
-        counts["runs"] += 1
-        counts["same"] += content(out) == truths[precision]
+        counts["kills"] += killed
+        counts["same"] += killed * (content(out) == truth)
+        shutil.rmtree(out)
+        if counts["kills"] == kills:
+            return counts
+
+
+def stopped_training(folder: Path, stops: int, number: int = 0) -> Counter[str]:
+    """Stop runs by SIGINT or SIGTERM once they train; then let them end, and compare.
+
+    Counts the "stops", and those that said how to go on and whose end was the "same".
+    """
+    chance = random.Random(number)
+    base, table = make_base(folder)
+    wholes = whole_runs(folder, base, table)
+    counts = Counter[str]()
+    while counts["stops"] < stops:
+        precision, signal_number = chance.choice(PRECISIONS), chance.choice(SIGNALS)
+        whole, truth = wholes[precision]
+        out = folder / "stopped"
+        words = training(base, table, out, precision)
+        started = time.monotonic()
+        process = start_run(words, out)
+        while process.is_alive() and not (out / "tiny-lora" / "metrics.jsonl").exists():
+            time.sleep(0.01)
+        process.join(chance.uniform(0, whole.seconds / 2))
+        if process.is_alive():
+            os.kill(process.pid, signal_number)
+        ended = finish_run(process, out, started)
+        if ended.code != 0:
+            counts["stops"] += 1
+            told = "같은 명령을 다시 실행하면 이어서 합니다" in ended.output
+            polite = ended.code == 128 + signal_number and told
+            check_whole(out)
+            run_whole(words, out)
+            counts["same"] += polite and content(out) == truth
         shutil.rmtree(out)
     return counts
 
 
-def killed_quantising(folder: Path, kills: int, seed: int = 0) -> Counter[str]:
+def killed_quantising(folder: Path, kills: int, number: int = 0) -> Counter[str]:
     """Kill `quant` over models that are there already: each is then the old one or the new one.
 
     Counts "kills" and how many were "whole": so, and the next run's models identical to those of
     a run that was let alone.
     """
-    chance = random.Random(seed)
+    chance = random.Random(number)
     base, table = make_base(folder)
     trained, old, new = folder / "trained", folder / "old", folder / "new"
     run_whole(training(base, table, trained, "fp32"), trained)
