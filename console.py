@@ -63,6 +63,12 @@ def parse_options(
     return config_class(**values)
 
 
+def refuse(name: str, value: object, rule: str) -> NoReturn:
+    """Raise the `UserError` of an option, by its field's name, whose value breaks a rule."""
+    flag = name.replace("_", "-")
+    raise UserError(f"--{flag} {value}: {rule}. 값을 바꿔 다시 실행하세요.")
+
+
 def run(main: Callable[[], None]) -> NoReturn:
     """Run `main` and exit: 0, or 2 after one line on what went wrong (a traceback on --debug)."""
     debug = "--debug" in sys.argv

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from console import UserError, option, parse_options, run
+from console import UserError, option, parse_options, refuse, run
 from data.prompts import clean_text
 from infer.generate import Sampling
 from infer.load import find_model, load_model, newer_adapter
@@ -60,11 +60,21 @@ class InferOptions:
             raise UserError("--question이나 --answer가 비어 있습니다. 내용을 적으세요.")
         if self.csv is not None and self.question is not None:
             raise UserError("--csv와 --question은 함께 쓸 수 없습니다. 하나만 주세요.")
-        positive = ("max_new_tokens", "batch_size", "top_p", "repetition_penalty")
-        for name in (*positive, "temperature", "top_k", "no_repeat_ngram"):
-            value = getattr(self, name)
-            if value < 0 or (value == 0 and name in positive):
-                raise UserError(f"--{name.replace('_', '-')} {value}: 값이 너무 작습니다.")
+        for name in ("max_new_tokens", "batch_size"):
+            if getattr(self, name) < 1:
+                refuse(name, getattr(self, name), "1 이상이어야 합니다")
+        for name in ("top_k", "no_repeat_ngram"):
+            if getattr(self, name) < 0:
+                refuse(name, getattr(self, name), "0 이상이어야 합니다")
+        # Below a hundredth the exponent overflows, and 0 means the same.
+        if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
+            refuse("temperature", self.temperature, "0이거나 0.01 이상 100 이하여야 합니다")
+        if not 0 < self.top_p <= 1:
+            refuse("top_p", self.top_p, "0보다 크고 1 이하여야 합니다")
+        if not 0.1 <= self.repetition_penalty <= 10:
+            refuse("repetition_penalty", self.repetition_penalty, "0.1 이상 10 이하여야 합니다")
+        if not 0 <= self.seed < 2**63:
+            refuse("seed", self.seed, "0 이상 2^63 미만이어야 합니다")
 
     @property
     def sampling(self) -> Sampling:

@@ -17,12 +17,18 @@ def pick_device(name: str = "auto") -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next((device for device, here in available.items() if here), "cpu"))
-    kind = name.split(":")[0]
-    if kind != "cpu" and not available.get(kind, False):
+    try:
+        device = torch.device(name)
+        here = device.type == "cpu" or available.get(device.type, False)
+        if device.type == "cuda" and here:
+            here = (device.index or 0) < torch.cuda.device_count()
+    except RuntimeError:  # no such word
+        here = False
+    if not here:
         raise UserError(
             f"--device {name}: 이 컴퓨터에 그 장치가 없습니다. --device cpu 또는 auto를 쓰세요."
         )
-    return torch.device(name)
+    return device
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -1,10 +1,11 @@
 """Every default of a training run, in one place: each field is an option of the command."""
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from console import UserError, option
+from console import option, refuse
 from data.encode import round_up
 from lora.inject import DEFAULT_TARGETS, LoraConfig
 
@@ -69,33 +70,27 @@ class TrainConfig:
             UserError: the first such option, with what it may be.
         """
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            self._refuse("learning_rate", "0보다 큰 수여야 합니다")
+            refuse("learning_rate", self.learning_rate, "0보다 큰 수여야 합니다")
         positive = [
             "rank", "alpha", "epochs", "max_grad_norm", "micro_batch_size",
             "gradient_accumulation_steps", "max_length", "eval_samples", "save_steps", "keep_last",
         ]  # fmt: skip
         for name in positive:
-            if not 0 < getattr(self, name) < math.inf:
-                self._refuse(name, "0보다 큰 수여야 합니다")
+            if not 0 < getattr(self, name) < 2**31:
+                refuse(name, getattr(self, name), "0보다 크고 2^31보다 작아야 합니다")
         for name in ("dropout", "warmup_ratio"):
             if not 0 <= getattr(self, name) < 1:
-                self._refuse(name, "0 이상 1 미만이어야 합니다")
+                refuse(name, getattr(self, name), "0 이상 1 미만이어야 합니다")
         if not 0 <= self.weight_decay < math.inf:
-            self._refuse("weight_decay", "0 이상이어야 합니다")
+            refuse("weight_decay", self.weight_decay, "0 이상이어야 합니다")
         if not 0 <= self.seed < 2**63:
-            self._refuse("seed", "0 이상 2^63 미만이어야 합니다")
+            refuse("seed", self.seed, "0 이상 2^63 미만이어야 합니다")
         if self.micro_batch_tokens is not None and self.micro_batch_tokens < 0:
-            self._refuse("micro_batch_tokens", "0 이상이어야 합니다")
+            refuse("micro_batch_tokens", self.micro_batch_tokens, "0 이상이어야 합니다")
         if self.max_steps is not None and self.max_steps < 1:
-            self._refuse("max_steps", "1 이상이어야 합니다")
-        if self.eval_every != "epoch" and not (
-            self.eval_every.isdecimal() and int(self.eval_every[:18]) > 0
-        ):
-            self._refuse("eval_every", "epoch 또는 1 이상의 스텝 수여야 합니다")
-
-    def _refuse(self, name: str, rule: str) -> None:
-        flag = name.replace("_", "-")
-        raise UserError(f"--{flag} {getattr(self, name)}: {rule}. 값을 바꿔 다시 실행하세요.")
+            refuse("max_steps", self.max_steps, "1 이상이어야 합니다")
+        if self.eval_every != "epoch" and not re.fullmatch(r"[1-9][0-9]{0,8}", self.eval_every):
+            refuse("eval_every", self.eval_every, "epoch 또는 1 이상의 스텝 수여야 합니다")
 
     def peak_learning_rate(self, width: int) -> float:
         """The user's, or 3e-3 at the embedded base's width of 256, falling as 1 / width.
@@ -123,7 +118,7 @@ class TrainConfig:
 
     def windows(self, rows: int) -> int:
         """Optimizer steps per epoch over that many rows: the last window may be short."""
-        return math.ceil(rows / self.window)
+        return -(-rows // self.window)
 
     def steps(self, rows: int) -> int:
         """Optimizer steps of the whole run."""

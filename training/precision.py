@@ -38,14 +38,21 @@ def pick_precision(name: str, device: torch.device) -> Precision:
     """`auto`: fp16 on CUDA, fp32 on Apple, and on a CPU what it does fastest.
 
     Raises:
-        UserError: no such format.
+        UserError: no such format, or the device lacks it.
     """
     if name == "auto":
         bf16 = device.type == "cpu" and cpu_has_bf16()
         name = "fp16" if device.type == "cuda" else "bf16" if bf16 else "fp32"
     if name not in DTYPES:
         raise UserError(f"--precision {name}: auto, fp16, bf16, fp32 가운데 하나를 쓰세요.")
+    if name == "bf16" and device.type == "cuda" and not cuda_has_bf16():
+        raise UserError("--precision bf16: 이 GPU에는 bf16이 없습니다. fp16이나 auto를 쓰세요.")
     return Precision(name, device)
+
+
+def cuda_has_bf16() -> bool:
+    """Whether the GPU multiplies bf16 in hardware; a T4 does not."""
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def cpu_has_bf16() -> bool:

@@ -26,7 +26,7 @@ from transformers import (
     get_wsd_schedule,
 )
 
-from console import option, parse_options, run
+from console import option, parse_options, refuse, run
 from data.synthesize import pretraining_documents
 from lora.base import EMBEDDED
 from lora.device import pick_device
@@ -67,6 +67,23 @@ class PretrainConfig:
     precision: str = option("auto", "auto, fp16, bf16, fp32")
     device: str = option("auto", "auto, cuda, mps, cpu")
     seed: int = option(0, "난수 시드")
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no model.
+
+        Raises:
+            UserError: the first such option.
+        """
+        for name in (
+            *("tokens", "tokenizer_documents", "layers", "width", "heads", "batch_size"),
+            *("learning_rate", "save_every"),
+        ):
+            if not 0 < getattr(self, name) < math.inf:
+                refuse(name, getattr(self, name), "0보다 큰 수여야 합니다")
+        if self.width % self.heads:
+            refuse("heads", self.heads, f"--width {self.width}의 약수여야 합니다")
+        if self.context < 2 or self.context % 2:
+            refuse("context", self.context, "짝수여야 합니다")
 
 
 def main() -> None:

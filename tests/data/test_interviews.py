@@ -1,12 +1,15 @@
 import codecs
+import csv
 import unicodedata
 from pathlib import Path
 
 import pytest
 from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from console import UserError
-from data.interviews import SAMPLE_CSV, default_csv, read_interviews, split_interviews
+from data.interviews import COLUMNS, SAMPLE_CSV, default_csv, read_interviews, split_interviews
 from data.prompts import clean_text
 
 HEADER = "question,answer,summary\n"
@@ -98,11 +101,18 @@ def test_an_edited_file_is_read_anew(tmp_path: Path) -> None:
         ((HEADER + "가,나,다\n가,나,다,라,마\n").encode(), ["CSV"]),
         ((HEADER + '가,나,다\n가,"나,다\n').encode(), ["CSV"]),
         ((HEADER + '"가,나,다\n' + "가,나,다\n" * 20_000).encode(), ["CSV"]),
+        ((HEADER + "가,나,다\n" * 2).encode("utf-16"), ["1번째 줄", "UTF-8"]),
+        ((HEADER + "가,나\0,다\n").encode(), ["2번째 줄", "UTF-8"]),
+        ((HEADER + "가,나,다\n가,나,").encode() + "다".encode("cp949") + b"\n", ["3번째 줄"]),
+        ((HEADER + f"가,나,다\n가,{'나' * 200_000},다\n").encode(), ["3번째 줄", "131072"]),
+        (HEADER.encode() + b"a,\xed\xa0\x80\x80,b\n", ["2번째 줄", "UTF-8"]),
+        (b",,\n,,\n", ["summary"]),
         (b"question,answer,summary,answer\na,b,c,d\n", ["answer", "두 번"]),
     ],
     ids=[
         *("empty", "bom only", "column", "one row", "no row"),
-        *("bytes", "ragged", "quote", "quote, long", "twice"),
+        *("bytes", "ragged", "quote", "quote, long"),
+        *("utf-16", "nul", "mixed", "huge", "surrogate", "commas", "twice"),
     ],
 )
 def test_bad_files_are_one_line(tmp_path: Path, content: bytes, words: list[str]) -> None:
@@ -131,6 +141,40 @@ def test_split_is_99_to_1_disjoint_and_repeatable(rows: int, validation: int) ->
 def test_nfd_and_nfc_are_one_text() -> None:
     assert clean_text(unicodedata.normalize("NFD", " 한국어 ")) == "한국어"
     assert clean_text(None) == ""
+
+
+def test_what_cannot_be_seen_is_no_text(tmp_path: Path) -> None:
+    assert clean_text("\u202e가\u200b나\ufeff\x1b[2J\ud800\u2066") == "가나[2J"
+    assert clean_text("👩\u200d💻 \t셋\n넷") == "👩\u200d💻 \t셋\n넷"  # emoji keep their joiners
+    invisible = "\u200b\u2060\ufeff"
+    content = HEADER + f"가,{invisible},다\n가,나,다\n라,마,바\n"
+    assert read_interviews(write(tmp_path / "a.csv", content)).dropped == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\0"))] * 3),
+        min_size=2,
+        max_size=5,
+    ),
+    dialect=st.sampled_from(["excel", "unix"]),
+)
+def test_whatever_the_csv_module_writes_is_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]], dialect: str
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, dialect).writerows([("question", "answer", "summary"), *rows])
+    cleaned = [tuple(map(clean_text, row)) for row in rows]
+    usable = [row for row in cleaned if all(row)]
+    if len(usable) < 2:
+        with pytest.raises(UserError, match="쓸 수 있는 행"):
+            read_interviews(path)
+        return
+    interviews = read_interviews(path)
+    assert [tuple(row[c] for c in COLUMNS) for row in interviews.rows] == usable
+    assert interviews.dropped == len(rows) - len(usable)
 
 
 def test_default_is_the_users_file_where_there_is_one(

@@ -104,7 +104,7 @@ def test_more_than_plain_lora_is_refused(tmp_path: Path, key: str, value: object
         load_adapter(make_model(), tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "[" * 100_000])
 def test_a_damaged_config_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / CONFIG).write_text(content)
     with pytest.raises(UserError, match=CONFIG):
@@ -117,6 +117,45 @@ def test_truncated_weights_are_one_line(tmp_path: Path) -> None:
     (tmp_path / WEIGHTS).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=WEIGHTS):
         load_adapter(make_model(), tmp_path)
+
+
+def test_a_pickle_is_refused_and_never_opened(tmp_path: Path) -> None:
+    make_ours(tmp_path)
+    (tmp_path / WEIGHTS).unlink()
+    bomb = f"cos\nsystem\n(S'touch {tmp_path}/ran'\ntR."
+    (tmp_path / "adapter_model.bin").write_text(bomb)
+    with pytest.raises(UserError, match="피클"):
+        load_adapter(make_model(), tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_that_are_a_link_to_elsewhere_are_no_weights(tmp_path: Path) -> None:
+    make_ours(tmp_path)
+    (tmp_path / WEIGHTS).unlink()
+    (tmp_path / WEIGHTS).symlink_to("/etc/passwd")
+    with pytest.raises(UserError, match=WEIGHTS):
+        load_adapter(make_model(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("r", -1), ("r", "4"), ("r", None), ("r", 10**12), ("r", 8),
+        ("lora_alpha", float("nan")), ("lora_alpha", "1e9"), ("lora_dropout", 1.5),
+        ("target_modules", [["c_attn"]]), ("target_modules", None),
+        ("base_model_name_or_path", ["gpt2"]),
+    ],
+)  # fmt: skip
+def test_surprises_are_refused_by_name_before_anything_is_made(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    make_ours(tmp_path)
+    settings = json.loads((tmp_path / CONFIG).read_text())
+    (tmp_path / CONFIG).write_text(json.dumps(settings | {key: value}))
+    model = make_model()
+    with pytest.raises(UserError, match=rf"\b{key}[의은]"):
+        load_adapter(model, tmp_path)
+    assert not lora_layers(model)
 
 
 def test_find_adapter_takes_the_newest_best(tmp_path: Path) -> None:

@@ -224,11 +224,12 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
         save_adapter(fresh, LORA, str(base), checkpoint)
         return outcome
 
-    def summarize(question_answer: tuple[str, str]) -> str:
-        question, answer = (text.replace("\x00", "") for text in question_answer)
+    def summarize(drawn: tuple[str, str, list[tuple[str, Any]]]) -> str:
+        question, answer = (text.replace("\x00", "") for text in drawn[:2])
         main = importlib.import_module("infer.__main__").main
-        words = ("--model", str(base), f"--question={question}", f"--answer={answer}")
-        return meet(main, *words, "--max-new-tokens", "3", "--device", "cpu")
+        words = [f"--{flag}={value}" for flag, value in drawn[2]]
+        given = (f"--question={question}", f"--answer={answer}")
+        return meet(main, "--model", str(base), *given, "--max-new-tokens=3", *words)
 
     def changed(data: bytes) -> st.SearchStrategy[bytes]:
         """The file cut short, or with some bytes of its beginning replaced."""
@@ -241,6 +242,8 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
 
     keys = st.sampled_from([*plain, *PLAIN, "auto_mapping", "../x"])
     of_record = st.sampled_from([*record, "x"])
+    flags = ["temperature", "top-k", "top-p", "repetition-penalty", "no-repeat-ngram", "seed"]
+    decoding = st.lists(st.tuples(st.sampled_from(flags), numbers), max_size=2)
     deep = st.sampled_from(["[" * 100_000, "{", "", "[]", "null", '{"r": 1e999}', "\ud800"])
     kinds: dict[str, tuple[int, st.SearchStrategy[Any], Callable[[Any], str]]] = {
         "CSV": (4000, tables(), read_table(folder / "x.csv", tokenizer)),
@@ -254,7 +257,7 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
             checkpoint_files,
         ),
         "options": (1500, command_lines(folder), lambda words: meet(*words)),
-        "question and answer": (1000, st.tuples(texts, texts), summarize),
+        "question and answer": (1000, st.tuples(texts, texts, decoding), summarize),
     }
     return {
         name: hammer(strategy, attempt, max(1, round(count * share)), number)

@@ -41,6 +41,13 @@ def test_the_token_budget_is_what_the_longest_examples_take_anyway() -> None:
         ["--max-steps", "0"],
         ["--micro-batch-size", "0"],
         ["--micro-batch-tokens", "-1"],
+        ["--learning-rate", "inf"],
+        ["--alpha", "nan"],
+        ["--seed", "-1"],
+        ["--seed", str(2**64)],
+        ["--eval-every", "9" * 5000],
+        ["--save-steps", "0"],
+        ["--keep-last", "0"],
     ],
 )
 def test_values_that_cannot_train_are_refused(argv: list[str]) -> None:
@@ -61,5 +68,13 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     assert pick_device("cpu").type == "cpu"
     with pytest.raises(UserError, match="cuda"):
         pick_device("cuda")
-    with pytest.raises(UserError, match="tpu"):
-        pick_device("tpu")
+    for name in ("tpu", "cpu:x", "", "cuda:99", "가"):
+        with pytest.raises(UserError, match=f"--device {name}"):
+            pick_device(name)
+
+
+def test_a_precision_that_the_device_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.precision.cuda_has_bf16", lambda: False)  # as on a T4
+    with pytest.raises(UserError, match=r"bf16.*fp16"):
+        pick_precision("bf16", torch.device("cuda"))
+    assert pick_precision("auto", torch.device("cuda")).name == "fp16"

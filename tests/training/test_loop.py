@@ -14,7 +14,7 @@ from infer.generate import generate
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from tests.conftest import make_model
 from training.config import TrainConfig
-from training.loop import Optimization, Step, train, train_window
+from training.loop import HOPELESS, Diverged, Optimization, Step, train, train_window
 from training.precision import Precision
 
 CPU = torch.device("cpu")
@@ -155,6 +155,47 @@ def test_a_forced_inf_skips_optimizer_and_scheduler_both() -> None:
     assert not train_window(model, batches, state, fp16, 1.0)[2]
     assert scheduler.get_last_lr() != rate
     assert not all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_skips_the_step_in_every_precision(
+    name: str, value: float
+) -> None:
+    precision = Precision(name, CPU)
+    model = make_adapted(dtype=precision.dtype)
+    state = parts(model, precision)
+    batches = [collate([example], 0) for example in make_examples(4)]
+    handle = model.lm_head.register_forward_hook(lambda _m, _x, logits: logits * value)
+    before, rate = [p.detach().clone() for p in model.parameters()], state.scheduler.get_last_lr()
+    for count in (1, 2):
+        loss, _norm, skipped = train_window(model, batches, state, precision, 1.0)
+        assert skipped and not math.isfinite(loss)
+        assert state.skipped == state.skipped_in_a_row == state.step == count
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+    assert state.scheduler.get_last_lr() == rate
+    handle.remove()
+    assert not train_window(model, batches, state, precision, 1.0)[2]
+    assert (state.step, state.skipped, state.skipped_in_a_row) == (3, 2, 0)
+
+
+def test_ten_skipped_steps_in_a_row_end_the_run_with_the_weights_before_them() -> None:
+    examples = make_examples(32)
+    config = replace(CONFIG, epochs=10)
+    model = make_adapted()
+    steps: list[Step] = []
+    kept: list[torch.Tensor] = []
+
+    def on_step(step: Step, _due: bool) -> None:
+        steps.append(step)
+        if step.step == 5:
+            kept.extend(p.detach().clone() for p in model.parameters())
+            model.lm_head.register_forward_hook(lambda _m, _x, logits: logits * math.nan)
+
+    with pytest.raises(Diverged):
+        train(model, examples, config, FP32, on_step)
+    assert [step.skipped for step in steps] == [False] * 5 + [True] * HOPELESS
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), kept, strict=True))
 
 
 def run(examples: list[Example], config: TrainConfig) -> tuple[GPT2LMHeadModel, list[Step]]:

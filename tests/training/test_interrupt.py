@@ -1,0 +1,40 @@
+import os
+import signal
+
+import pytest
+
+from console import Stopped
+from training.interrupt import SIGNALS, interruptible
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_first_signal_waits_for_the_check(number: int, capfd: pytest.CaptureFixture[str]) -> None:
+    with interruptible() as interrupt:
+        interrupt.check()
+        os.kill(os.getpid(), number)
+        with pytest.raises(Stopped) as caught:
+            interrupt.check()
+    assert caught.value.signal_number == number
+    assert "한 번 더" in capfd.readouterr().err
+
+
+def test_a_second_one_stops_at_once() -> None:
+    with interruptible(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_where_nothing_needs_finishing_the_first_stops() -> None:
+    with interruptible() as interrupt:
+        with pytest.raises(Stopped), interrupt.at_once():
+            os.kill(os.getpid(), signal.SIGTERM)
+            pytest.fail("went on")
+        with pytest.raises(Stopped), interrupt.at_once():
+            pytest.fail("a signal was forgotten")
+
+
+def test_the_handlers_before_are_put_back() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with interruptible():
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
