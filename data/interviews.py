@@ -2,9 +2,10 @@
 
 import codecs
 import csv
-import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset
 
@@ -51,8 +52,9 @@ def read_interviews(
     Raises:
         UserError: no such file, an unknown encoding, a missing column, too few usable rows.
     """
-    text, encoding = decode(path)
-    header, table = parse(path, text)
+    encoding = detect_encoding(path)
+    table = parse(path, encoding)
+    header = next(table)
     names = {name.strip().lower(): place for place, name in enumerate(header)}
     missing = [column for column in columns if column not in names]
     if missing:
@@ -60,16 +62,20 @@ def read_interviews(
             f"{path}: 열 {', '.join(missing)}이(가) 없습니다 (있는 열: {', '.join(header)}). "
             f"첫 줄을 {','.join(columns)}(으)로 고치세요."
         )
-    texts = {column: [clean_text(row[names[column]]) for row in table] for column in columns}
-    usable = [i for i in range(len(table)) if all(texts[column][i] for column in columns)]
-    if len(usable) < minimum_rows:
+    kept: dict[str, list[Any]] = {column: [] for column in (*columns, "row")}
+    number = 0
+    for number, row in enumerate(table, start=1):
+        texts = {column: clean_text(row[names[column]]) for column in columns}
+        if all(texts.values()):
+            for column, value in (texts | {"row": number}).items():
+                kept[column].append(value)
+    rows = Dataset.from_dict(kept)
+    if len(rows) < minimum_rows:
         raise UserError(
-            f"{path}: 쓸 수 있는 행이 {len(usable)}개뿐입니다. "
+            f"{path}: 쓸 수 있는 행이 {len(rows)}개뿐입니다. "
             f"{', '.join(columns)}이(가) 모두 채워진 행이 {minimum_rows}개 이상 있어야 합니다."
         )
-    kept = {column: [values[i] for i in usable] for column, values in texts.items()}
-    rows = Dataset.from_dict(kept | {"row": [i + 1 for i in usable]})
-    return Interviews(path, encoding, rows, dropped=len(table) - len(rows))
+    return Interviews(path, ENCODINGS[encoding], rows, dropped=number - len(rows))
 
 
 def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:
@@ -79,8 +85,8 @@ def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:
     return split["train"], split["test"]
 
 
-def decode(path: Path) -> tuple[str, str]:
-    """The text of a file, and the name of the first of `ENCODINGS` that decodes every byte of it.
+def detect_encoding(path: Path) -> str:
+    """The first of `ENCODINGS` that decodes every byte of a file, strictly.
 
     Raises:
         UserError: no such file, an empty one, or bytes that are neither.
@@ -92,9 +98,10 @@ def decode(path: Path) -> tuple[str, str]:
         raise UserError(f"{path}: 빈 파일입니다. 첫 줄에 {','.join(COLUMNS)} 열 이름을 넣으세요.")
     furthest = raw.find(b"\0")  # in a text there is none; in UTF-16 every second byte is one
     if furthest < 0:
-        for encoding, name in ENCODINGS.items():
+        for encoding in ENCODINGS:
             try:
-                return raw.decode(encoding), name
+                raw.decode(encoding)
+                return encoding
             except UnicodeDecodeError as error:
                 # utf-8-sig counts from behind the BOM; a line number is not moved by that.
                 furthest = max(furthest, error.start)
@@ -105,8 +112,8 @@ def decode(path: Path) -> tuple[str, str]:
     )
 
 
-def parse(path: Path, text: str) -> tuple[list[str], list[list[str]]]:
-    """The column names, and the rows: all of their length, everything text ("007" is not 7).
+def parse(path: Path, encoding: str) -> Iterator[list[str]]:
+    """Yield the column names, then each row: all of their length, everything text ("007" is no 7).
 
     A column without a name, as pandas writes its index, gets one that nobody asks for. Blank lines
     are skipped, and what a short row lacks is empty.
@@ -115,26 +122,28 @@ def parse(path: Path, text: str) -> tuple[list[str], list[list[str]]]:
         UserError: quotes that do not match, a row that is too long, a name that comes twice.
     """
     header: list[str] = []
-    rows: list[list[str]] = []
     line = 1  # where a row begins: quoted text may run over many
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in reader:
-            if not header:
-                if any(cell.strip() for cell in row):
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            for row in reader:
+                if not header and any(cell.strip() for cell in row):
                     header = [cell or f"({i + 1}번째 열)" for i, cell in enumerate(row)]
-            elif any(row[len(header) :]):
-                raise csv.Error(f"{len(header)}칸이어야 하는데 {len(row)}칸")
-            elif row:
-                rows.append((row + [""] * len(header))[: len(header)])
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(
-            f"{path}: {line}번째 줄에서 시작하는 행을 CSV로 읽을 수 없습니다 ({error}). "
-            "따옴표와 쉼표의 짝을 확인하세요."
-        ) from error
-    if len(set(header)) < len(header):
-        raise UserError(
-            f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). 하나를 지우세요."
-        )
-    return header, rows
+                    if len(set(header)) < len(header):
+                        raise UserError(
+                            f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). "
+                            "하나를 지우세요."
+                        )
+                    yield header
+                elif any(row[len(header) :]):
+                    raise csv.Error(f"{len(header)}칸이어야 하는데 {len(row)}칸")
+                elif row and header:
+                    yield (row + [""] * len(header))[: len(header)]
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise UserError(
+                f"{path}: {line}번째 줄에서 시작하는 행을 CSV로 읽을 수 없습니다 ({error}). "
+                "따옴표와 쉼표의 짝을 확인하세요."
+            ) from error
+    if not header:
+        yield header

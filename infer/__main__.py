@@ -14,6 +14,7 @@ from infer.generate import Sampling
 from infer.load import find_model, load_model, newer_adapter
 from infer.summarize import MAX_NEW_TOKENS, NO_REPEAT_NGRAM, Summarizer
 from lora.device import pick_device
+from lora.files import to_disk
 
 # In the manner of the sample data, but none of its rows.
 EXAMPLE_QUESTION = "동료와 의견이 달랐던 경험을 말씀해 주세요."
@@ -160,6 +161,7 @@ def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size
                 )
                 file.flush()
                 progress.update(len(summaries))
+    to_disk(partial)
     os.replace(partial, target)
     print(f"{len(rows):,}행을 {target}에 썼습니다.", file=sys.stderr)
 

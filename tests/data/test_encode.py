@@ -61,8 +61,8 @@ def test_whatever_the_lengths_marker_summary_and_eos_survive(
     assert len(example.input_ids) == len(example.labels) <= max_length
     # Loss on the summary and its EOS, nowhere else.
     prompt_length = len(example.input_ids) - len(response)
-    assert example.labels == [IGNORE] * prompt_length + response
-    assert example.input_ids[prompt_length:] == response
+    assert list(example.labels) == [IGNORE] * prompt_length + response
+    assert list(example.input_ids[prompt_length:]) == response
     assert example.response_tokens == len(response)
     # The prompt is the template around a prefix of the answer, with no character cut in two.
     prompt = tokenizer.decode(example.input_ids[:prompt_length])
