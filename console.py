@@ -25,8 +25,11 @@ class UserError(Exception):
     """
 
 
-class Stopped(Exception):
-    """A signal ended the command in good order. The message is one Korean line: how to go on."""
+class Stopped(BaseException):
+    """A signal ended the command in good order. The message is one Korean line: how to go on.
+
+    Like KeyboardInterrupt no Exception: libraries catch those, and go on.
+    """
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)

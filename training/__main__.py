@@ -111,7 +111,7 @@ def learn(
             train(model, examples, config, precision, on_step, state, interrupt.check)
             with interrupt.at_once():
                 finish(folder, state, samples, precision)
-        except Exception as error:
+        except (Exception, Stopped) as error:
             # A signal, no memory left, a full disk: `state` is that of the last step.
             saved = None
             with suppress(OSError):
