@@ -112,21 +112,34 @@ def learn(
             with interrupt.at_once():
                 finish(folder, state, samples, precision)
         except (Exception, Stopped) as error:
-            # A signal, no memory left, a full disk: `state` is that of the last step.
-            saved = None
-            with suppress(OSError):
-                saved = folder.save(state, precision.device) if state.step else None
-            if isinstance(error, Stopped):
-                kept = f"{saved}에 저장했습니다." if saved else "아직 저장할 것이 없습니다."
-                how = "같은 명령을 다시 실행하면 이어서 합니다."
-                raise Stopped(f"멈췄습니다. {kept} {how}", error.signal_number) from error
-            if isinstance(error, Diverged):
-                raise UserError(
-                    f"{state.step}스텝: 손실이나 그래디언트가 {HOPELESS}번 이어서 수가 "
-                    f"아닙니다(nan, inf). 그전의 가중치는 {saved}에 있습니다. --learning-rate를 "
-                    "낮추거나 --precision fp32로, --fresh를 주어 다시 학습하세요."
-                ) from error
+            if told := ended_early(folder, state, precision, error):
+                raise told from error
             raise
+
+
+def ended_early(
+    folder: RunFolder, state: Optimization, precision: Precision, error: BaseException
+) -> BaseException | None:
+    """Save what the last step left, whatever has ended training: a signal, no memory, a full disk.
+
+    Returns the error that tells so, where there is more to tell than `error` does.
+    """
+    saved = folder.checkpoint(state.step)
+    # One that is there is from before the evaluation, which is to be done again.
+    if state.step and not saved.exists():
+        with suppress(OSError):
+            folder.save(state, precision.device)
+    if isinstance(error, Stopped):
+        kept = f"{saved}에 저장했습니다." if saved.exists() else "아직 저장할 것이 없습니다."
+        how = "같은 명령을 다시 실행하면 이어서 합니다."
+        return Stopped(f"멈췄습니다. {kept} {how}", error.signal_number)
+    if isinstance(error, Diverged):
+        return UserError(
+            f"{state.step}스텝: 손실이나 그래디언트가 {HOPELESS}번 이어서 수가 아닙니다(nan, inf). "
+            f"그전의 가중치는 {saved}에 있습니다. --learning-rate를 낮추거나 --precision fp32로, "
+            "--fresh를 주어 다시 학습하세요."
+        )
+    return None
 
 
 def finish(

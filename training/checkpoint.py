@@ -84,10 +84,11 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def same_bits(before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether a run that goes on ends as one that was never cut; it may go on even if not."""
-    how = [
-        {n: run["settings"].get(n) for n in BITS} | {"torch": run["torch"]} for run in (before, now)
-    ]
-    return bool(how[0] == how[1])
+
+    def how(run: dict[str, Any]) -> list[Any]:
+        return [*(run["settings"].get(name) for name in BITS), run["torch"]]
+
+    return how(before) == how(now)
 
 
 def write_tensors(
@@ -126,8 +127,11 @@ def restore(
         moments = below(f"optimizer/{name}/", tensors)
         if moments:  # none where every step so far was skipped
             shapes = dict.fromkeys(("exp_avg", "exp_avg_sq"), parameter.shape) | {"step": ()}
-            require_like({k: tuple(v.shape) for k, v in moments.items()}, shapes)
-            state.optimizer.state[parameter] = {k: v.to(parameter) for k, v in moments.items()}
+            if {key: value.shape for key, value in moments.items()} != shapes:
+                raise ValueError(f"moments of {name}")
+            state.optimizer.state[parameter] = {
+                key: value.to(parameter, copy=True) for key, value in moments.items()
+            }
     set_random_state(below("random/", tensors), device)
 
 
@@ -155,8 +159,5 @@ def require_like(value: Any, own: Any) -> None:
     elif isinstance(own, list) and isinstance(value, list) and len(value) == len(own):
         for one, other in zip(value, own, strict=True):
             require_like(one, other)
-    elif isinstance(own, tuple):
-        if value != own:
-            raise TypeError(f"{value} for {own}")
     elif isinstance(own, dict | list) or type(value) is not type(own):
         raise TypeError(f"{value!r} for {own!r}")

@@ -57,7 +57,7 @@ class TrainConfig:
     device: str = option("auto", "auto, cuda, mps, cpu")
     eval_every: str = option("epoch", "평가하고 저장하는 간격: epoch 또는 스텝 수")
     eval_samples: int = option(32, "평가 때 요약을 써 볼 검증 행의 수")
-    save_steps: int = option(50, "이어서 학습할 수 있도록 저장하는 스텝 간격 (평가할 때도 저장함)")
+    save_steps: int = option(20, "이어서 학습할 수 있도록 저장하는 스텝 간격 (평가할 때도 저장함)")
     keep_last: int = option(2, "남겨 둘 checkpoint-{스텝}의 수 (best는 따로 남음)")
     fresh: bool = option(False, "끝나지 않은 학습이 있어도 처음부터 다시 함")
     tensorboard: bool = option(False, "TensorBoard용 기록도 남김 (pip install tensorboard)")

@@ -109,11 +109,12 @@ class RunFolder:
         """Write `checkpoint-{step}/`; all but the last `keep_last` go."""
         if self.log_path.exists():
             to_disk(self.log_path)  # after a power failure it must not be behind the checkpoint
-        checkpoint = self.path / f"checkpoint-{state.step}"
+        checkpoint = self.checkpoint(state.step)
         with atomic_directory(checkpoint) as draft:
             record = write_tensors(self.base.model, state, device, draft)
             results = {name: asdict(result) for name, result in self.results.items()}
-            self._write_adapter(draft, record | {"results": results, "finished": finished})
+            record |= {"best_loss": self.best_loss, "results": results, "finished": finished}
+            self._write_adapter(draft, record)
         self.kept = [*(path for path in self.kept if path != checkpoint), checkpoint]
         self.kept = self.kept[-self.config.keep_last :]
         for path in self._checkpoints():
@@ -121,17 +122,21 @@ class RunFolder:
                 remove(path)
         return checkpoint
 
+    def checkpoint(self, step: int) -> Path:
+        """Where the state after `step` is, or would be."""
+        return self.path / f"checkpoint-{step}"
+
     def save_best(self, step: int, loss: float, result: Result) -> None:
         """Write `best/`: the adapter as it is now, whose validation loss is the lowest yet."""
-        self.best_loss = loss
-        self.results["lora"] = result
         with atomic_directory(self.path / "best") as draft:
             self._write_adapter(draft, {"step": step, "validation_loss": loss})
+        self.best_loss = loss
+        self.results["lora"] = result
 
     def _write_adapter(self, draft: Path, record: dict[str, Any]) -> None:
         save_adapter(self.base.model, self.config.lora, self.base.name, draft)
         self.base.tokenizer.save_pretrained(draft)
-        record = record | {"best_loss": self.best_loss, "identity": self.identity}
+        record = record | {"identity": self.identity}
         text = json.dumps(record, indent=2, ensure_ascii=False, default=str)
         (draft / STATE).write_text(text + "\n", encoding="utf-8")
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from console import UserError
+from console import Stopped, UserError
 from lora.base import Base
 from tests.training.test_loop import CPU, make_adapted, make_examples
 from training.checkpoint import STATE, TENSORS, differences, fingerprint, identity, same_bits
@@ -169,6 +169,21 @@ def test_another_run_is_refused_by_name_and_nothing_is_lost(folder_of: Any, tmp_
         with pytest.raises(UserError, match=says):
             folder.begin(start(folder.base.model, config, precision, 20), CPU)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_a_best_that_was_not_written_is_not_the_best(
+    folder_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal in the midst of it: else the same evaluation, done again, would find no better."""
+    folder = folder_of(Precision("fp32", CPU))
+
+    def stop(*_arguments: Any) -> None:
+        raise Stopped("", 2)
+
+    monkeypatch.setattr("training.folder.save_adapter", stop)
+    with pytest.raises(Stopped):
+        folder.save_best(3, 1.5, None)
+    assert folder.best_loss == float("inf") and not folder.results
 
 
 def test_what_only_saves_memory_may_change(folder_of: Any, capsys: Any) -> None:
