@@ -10,7 +10,7 @@ from dataclasses import field
 from typing import Any, NoReturn, TypeVar
 
 from transformers import HfArgumentParser
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 # It warns at each import on a CPU that an optional package with faster kernels is not installed.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
@@ -81,6 +81,7 @@ def run(main: Callable[[], None]) -> NoReturn:
         # A Windows console may be CP949: replace what it cannot show instead of dying on it.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     disable_progress_bar()  # transformers' own: a bar for each file it reads or writes
+    set_verbosity_error()
     try:
         main()
         sys.stdout.flush()
@@ -134,6 +135,11 @@ def fail(error: UserError) -> int:
     """Print the error's one line and return the exit code that goes with it."""
     print(f"오류: {one_line(str(error))}", file=sys.stderr)
     return 2
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first; its kind, where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def one_line(text: str) -> str:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -12,7 +11,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from console import UserError
+from console import UserError, first_line
 from lora.adapter import CONFIG as ADAPTER_CONFIG
 from lora.adapter import base_of, load_adapter, newest_adapter
 from lora.base import load_base, with_padding
@@ -80,9 +79,9 @@ def load_model(name: str, device: torch.device) -> tuple[PreTrainedModel, PreTra
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except Exception as error:  # a damaged folder makes transformers fail in many ways
         raise UserError(
-            f"{name}: 모델을 열 수 없습니다 ({str(error).splitlines()[0]}). "
+            f"{name}: 모델을 열 수 없습니다 ({first_line(error)}). "
             "make quantize로 다시 만들거나 --model로 다른 폴더를 고르세요."
         ) from error
     return model.to(device).eval(), tokenizer  # type: ignore[arg-type]

@@ -8,7 +8,6 @@ import torch
 from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import enable_progress_bars
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -18,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from console import UserError, box
+from console import UserError, box, first_line
 
 DEFAULT_BASE = "gpt2"
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -62,9 +61,9 @@ def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Ba
             source, config=config, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, SafetensorError) as error:
+    except Exception as error:  # a damaged folder makes transformers fail in many ways
         raise UserError(
-            f"베이스 모델 {chosen}을(를) 열 수 없습니다 ({str(error).splitlines()[0]}). "
+            f"베이스 모델 {chosen}을(를) 열 수 없습니다 ({first_line(error)}). "
             "safetensors 형식의 GPT-2 계열 모델인지 확인하세요."
         ) from error
     for module in model.modules():

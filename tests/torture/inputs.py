@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import io
 import json
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -25,6 +26,7 @@ from transformers import PreTrainedTokenizerBase
 from console import run
 from data.encode import IGNORE, encode_rows
 from data.interviews import COLUMNS, read_interviews
+from infer.load import load_model
 from lora.adapter import CONFIG, PLAIN, WEIGHTS, load_adapter, save_adapter
 from lora.base import Base
 from lora.inject import LoraConfig, inject_lora
@@ -170,7 +172,7 @@ def read_table(path: Path, tokenizer: PreTrainedTokenizerBase) -> Callable[[byte
                 for row, example in zip(rows, encode_rows(rows, tokenizer, 512), strict=True):
                     response = [label for label in example.labels if label != IGNORE]
                     assert response[-1] == tokenizer.eos_token_id
-                    assert example.labels[-len(response) :] == response
+                    assert list(example.labels[-len(response) :]) == response
                     assert tokenizer.decode(response[:-1]) == row["summary"]
                     assert example.input_ids.count(response[-1]) == 1  # EOS as text is text
 
@@ -196,6 +198,9 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
     config = TrainConfig(rank=4, max_steps=3)
     record = write_tensors(model, start(model, config, FP32, 40), FP32.device, checkpoint)
     record |= {"identity": who, "finished": False, "best_loss": 1.0, "results": {}}
+    merged = folder / "merged"
+    shutil.copytree(base, merged)
+    shape = json.loads((merged / "config.json").read_text())
     plain = json.loads((adapter / CONFIG).read_text())
     weights = (adapter / WEIGHTS).read_bytes()
     tensors = (checkpoint / TENSORS).read_bytes()
@@ -224,6 +229,11 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
         save_adapter(fresh, LORA, str(base), checkpoint)
         return outcome
 
+    def model_settings(changes: Any) -> str:
+        text = json.dumps(shape | changes) if isinstance(changes, dict) else changes
+        (merged / "config.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+        return meet(lambda: load_model(str(merged), FP32.device) and None)
+
     def summarize(drawn: tuple[str, str, list[tuple[str, Any]]]) -> str:
         question, answer = (text.replace("\x00", "") for text in drawn[:2])
         main = importlib.import_module("infer.__main__").main
@@ -241,12 +251,14 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
         return st.integers(0, 3).flatmap(lambda n: st.just(data) if n else changed(data))
 
     keys = st.sampled_from([*plain, *PLAIN, "auto_mapping", "../x"])
+    # Not the number of layers: a billion of them are a billion, and take their time.
+    of_shape = st.sampled_from([*(key for key in shape if key != "n_layer"), "quantization_config"])
     of_record = st.sampled_from([*record, "x"])
     flags = ["temperature", "top-k", "top-p", "repetition-penalty", "no-repeat-ngram", "seed"]
     decoding = st.lists(st.tuples(st.sampled_from(flags), numbers), max_size=2)
     deep = st.sampled_from(["[" * 100_000, "{", "", "[]", "null", '{"r": 1e999}', "\ud800"])
     kinds: dict[str, tuple[int, st.SearchStrategy[Any], Callable[[Any], str]]] = {
-        "CSV": (4000, tables(), read_table(folder / "x.csv", tokenizer)),
+        "CSV": (3500, tables(), read_table(folder / "x.csv", tokenizer)),
         "adapter_config.json": (
             *(1500, st.dictionaries(keys, values, max_size=3) | deep | texts),
             settings_file,
@@ -256,7 +268,11 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
             *(1000, st.tuples(st.dictionaries(of_record, values, max_size=1), mostly(tensors))),
             checkpoint_files,
         ),
-        "options": (1500, command_lines(folder), lambda words: meet(*words)),
+        "config.json": (
+            *(1000, st.dictionaries(of_shape, values, max_size=2) | deep | texts),
+            model_settings,
+        ),
+        "options": (1000, command_lines(folder), lambda words: meet(*words)),
         "question and answer": (1000, st.tuples(texts, texts, decoding), summarize),
     }
     return {
