@@ -17,6 +17,9 @@ logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 Config = TypeVar("Config")
 
+# What torch says when a GPU's memory, or the computer's, does not suffice.
+OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED", "DefaultCPUAllocator")
+
 
 class UserError(Exception):
     """A mistake that the user can repair.
@@ -108,8 +111,8 @@ def explain(error: Exception) -> UserError | None:
         return error
     if isinstance(error, OSError):
         advice = {
-            errno.ENOSPC: "디스크에 자리가 없습니다. 자리를 비우고 같은 명령을 다시 실행하세요.",
-            errno.EDQUOT: "디스크 할당량이 찼습니다. 자리를 비우고 같은 명령을 다시 실행하세요.",
+            errno.ENOSPC: "디스크에 자리가 없습니다. 자리를 비우고 다시 실행하세요.",
+            errno.EDQUOT: "디스크 할당량이 찼습니다. 자리를 비우고 다시 실행하세요.",
             errno.EFBIG: "허용된 파일 크기를 넘습니다. 한도(ulimit -f)를 늘리세요.",
             errno.ENOENT: "파일이나 폴더가 없습니다. 실행하는 동안 옮기거나 지웠는지 확인하세요.",
         }
@@ -118,15 +121,13 @@ def explain(error: Exception) -> UserError | None:
         where = error.filename if error.filename is not None else "파일"
         other = f"{error.strerror or error}. 경로와 디스크를 확인하세요."
         return UserError(f"{where}: {advice.get(error.errno or 0, other)}")
-    if type(error).__name__ == "OutOfMemoryError":  # torch's, for a GPU
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in OUT_OF_MEMORY)
+    ):
         return UserError(
-            "GPU 메모리가 모자랍니다. 학습이라면 --gradient-checkpointing, --micro-batch-tokens "
-            "512, --max-length 512, 요약이라면 --batch-size 1이 덜 씁니다. --device cpu도 됩니다."
-        )
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
-        return UserError(
-            "메모리가 모자랍니다. 학습이라면 --gradient-checkpointing, --micro-batch-tokens 512, "
-            "--max-length 512, 요약이라면 --batch-size 1이 덜 씁니다. 다른 프로그램도 닫아 보세요."
+            "메모리가 모자랍니다. 학습이라면 --gradient-checkpointing이나 --micro-batch-tokens "
+            "512로 하던 것을 이어서 하거나 --fresh --max-length 512로 새로 하세요. 요약이라면 "
+            "--batch-size 1이나 --device cpu를 주세요."
         )
     return None
 

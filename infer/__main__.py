@@ -92,14 +92,14 @@ class InferOptions:
 
 def main() -> None:
     options = parse_options(InferOptions, "python -m infer", "면접 질문과 답변을 요약합니다.")
+    out = result_path(options.csv, options.out) if options.csv is not None else None
     device = pick_device(options.device)
     path = options.model or find_newest(options.output_dir)
     model, tokenizer = load_model(path, device)
     # What is not the summary goes to stderr: `make infer > summary.txt` holds the summary alone.
     print(f"모델: {path} ({model.device.type})", file=sys.stderr)
     summarizer = Summarizer(model, tokenizer, options.max_new_tokens, options.sampling)
-    if options.csv is not None:
-        out = options.out or options.csv.with_name(f"{options.csv.stem}-summary.csv")
+    if options.csv is not None and out is not None:
         summarize_csv(summarizer, options.csv, out, options.batch_size)
         return
     question = options.question or EXAMPLE_QUESTION
@@ -113,6 +113,22 @@ def main() -> None:
     for piece in summarizer.stream(question, answer):
         print(piece, end="", flush=True)
     print()
+
+
+def result_path(source: Path, out: Path | None) -> Path:
+    """Where the summaries of `source` go.
+
+    Raises:
+        UserError: there is no `source`, or `out` is a folder, or `source` itself.
+    """
+    if not source.is_file():
+        raise UserError(f"--csv {source}: 파일이 없습니다. 경로와 이름을 확인하세요.")
+    target = out or source.with_name(f"{source.stem}-summary.csv")
+    if target.is_dir():
+        raise UserError(f"--out {target}: 폴더입니다. 쓸 파일의 이름을 주세요.")
+    if source.resolve() == target.resolve():
+        raise UserError(f"{target}: 입력 파일에 덮어쓸 수 없습니다. --out에 다른 이름을 주세요.")
+    return target
 
 
 def find_newest(checkpoints: Path) -> str:
@@ -132,12 +148,10 @@ def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size
     Rows go to `<target>.partial` as they are done; `target` appears when all are.
 
     Raises:
-        UserError: `source` is no usable CSV, a question is too long, or `target` is `source`.
+        UserError: `source` is no usable CSV, or a question in it is too long.
     """
     from data.interviews import read_interviews  # half a second that the other way is spared
 
-    if source.resolve() == target.resolve():
-        raise UserError(f"{target}: 입력 파일에 덮어쓸 수 없습니다. --out에 다른 이름을 주세요.")
     interviews = read_interviews(source, columns=("question", "answer"), minimum_rows=1)
     print(interviews.describe(), file=sys.stderr)
     partial = target.with_name(target.name + ".partial")

@@ -4,7 +4,6 @@ https://huggingface.co/docs/peft/developer_guides/checkpoint
 """
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,8 +114,8 @@ def read_adapter_config(directory: Path) -> AdapterInfo:
     targets: Any = settings.get("target_modules")
     base: Any = settings.get("base_model_name_or_path")
     valid = {
-        "r": isinstance(rank, int) and rank > 0,
-        "lora_alpha": isinstance(alpha, int | float) and math.isfinite(alpha),
+        "r": isinstance(rank, int) and 0 < rank < 2**16,
+        "lora_alpha": isinstance(alpha, int | float) and abs(alpha) < 1e6,
         "lora_dropout": isinstance(dropout, int | float) and 0 <= dropout < 1,
         "target_modules": isinstance(targets, list) and all(isinstance(t, str) for t in targets),
         "base_model_name_or_path": base is None or isinstance(base, str),
@@ -155,7 +154,7 @@ def load_adapter(model: nn.Module, directory: Path) -> AdapterInfo:
     weights = read_weights(directory)
     # Before any layer is made: a rank of a billion is refused, not allocated.
     ranks = {len(tensor) for key, tensor in weights.items() if ".lora_A." in key and tensor.dim()}
-    if ranks - {info.lora.rank}:
+    if ranks and ranks != {info.lora.rank}:
         raise UserError(
             f"{directory}: {CONFIG}의 r은 {info.lora.rank}인데 {WEIGHTS}에는 {max(ranks)}입니다. "
             "다른 어댑터 폴더를 고르세요."

@@ -34,8 +34,8 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise UserError(
-            f"{folder}: 다른 명령이 이 폴더에 쓰고 있습니다. 끝나기를 기다리거나 "
-            "--output-dir로 다른 폴더를 주세요."
+            f"{folder}: 다른 명령이 이 폴더에 쓰고 있습니다. 끝나기를 기다리거나 --output-dir로 "
+            "다른 폴더를 주세요. 그런 명령이 없다면 그 안의 .lock을 지우세요."
         ) from error
     try:
         sweep(folder)
@@ -55,7 +55,7 @@ def sweep(folder: Path) -> None:
             if match["kind"] == "previous" and not target.exists():
                 path.rename(target)
             else:
-                remove(path)
+                delete(path)
 
 
 def put_right(folder: Path) -> None:
@@ -102,7 +102,7 @@ def write_file(target: Path, content: str | bytes) -> None:
     target = target.resolve()
     draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
     try:
-        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        draft.write_bytes(content if isinstance(content, bytes) else encoded(content))
         to_disk(draft)
         draft.replace(target)
     except BaseException as error:
@@ -119,7 +119,8 @@ def as_os_error(error: BaseException, target: Path) -> OSError | None:
     safetensors and tokenizers, which are written in Rust, tell of it in the text of their own.
     """
     if found := re.search(r"\(os error (\d+)\)", str(error)):
-        return OSError(int(found[1]), os.strerror(int(found[1])), str(target))
+        code = int(found[1])  # on Windows its own, which Python takes as a fourth argument
+        return OSError(code, os.strerror(code), str(target), code)
     if isinstance(error, OSError) and error.filename is None:
         return OSError(error.errno, error.strerror, str(target))
     return None
@@ -141,23 +142,43 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def encoded(text: str) -> bytes:
+    """UTF-8. A path that is not Unicode has lone surrogates: they go as JSON's own escapes."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def append_line(target: Path, line: str) -> None:
     """Add a line to a text file; only the last line may ever be a part of one."""
     try:
-        with target.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with target.open("ab") as file:
+            file.write(encoded(line + "\n"))
     except OSError as error:
         raise as_os_error(error, target) or error from error
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The records of a file of JSON lines; one that was cut in two is left out."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    records = []
+    for line in lines:
+        with suppress(ValueError):
+            records.append(json.loads(line))
+    return records
 
 
 def to_disk(path: Path) -> None:
     """Have the system write a file or a directory out: a rename alone may outrun the content."""
     if path.is_dir():
-        if os.name == "nt":  # Windows opens no directories, and needs none of this
-            return
-        descriptor = os.open(path, os.O_RDONLY)
+        # Windows opens no directories, and some network drives flush none.
+        with suppress(OSError):
+            flush(path, os.O_RDONLY)
     else:
-        descriptor = os.open(path, os.O_RDWR)  # Windows flushes only what it may write
+        flush(path, os.O_RDWR)  # Windows flushes only what it may write
+
+
+def flush(path: Path, flags: int) -> None:
+    """fsync, https://docs.python.org/3/library/os.html#os.fsync"""
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
@@ -165,6 +186,13 @@ def to_disk(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
+    """Delete a directory so that no part of it is ever to be seen, or a link to one."""
+    leftover = path.with_name(f".{path.name}.draft-{os.getpid()}")
+    path.rename(leftover)
+    delete(leftover)
+
+
+def delete(path: Path) -> None:
     """Delete a file, a directory, or a link but not what it points to."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)

@@ -58,6 +58,8 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         (FileNotFoundError(errno.ENOENT, "", "my.csv"), "my.csv: 파일이나 폴더가 없습니다"),
         (OSError(errno.EIO, "Input/output error", "x"), "x: Input/output error"),
         (torch.OutOfMemoryError("CUDA out of memory"), "--gradient-checkpointing"),
+        (RuntimeError("CUDA error: out of memory"), "--batch-size 1"),
+        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling"), "--device cpu"),
         (MemoryError(), "--micro-batch-tokens"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "--max-length"),
         (UserError("가\x1b[2J\n나"), "가 [2J 나"),

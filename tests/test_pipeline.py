@@ -3,10 +3,13 @@
 import csv
 import importlib
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -193,6 +196,11 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
         (["infer", "--output-dir", "{tmp}"], "make train"),
         (["infer", "--question", "왜?"], "--answer"),
         (["infer", "--question", " ", "--answer", "네."], "비어"),
+        (["infer", "--question", "\u200b", "--answer", "네."], "비어"),
+        (["infer", "--temperature", "nan"], "--temperature nan"),
+        (["infer", "--csv", ""], "--csv"),
+        (["infer", "--csv", "data/sample_interview.csv", "--out", "."], "--out"),
+        (["infer", "--csv", "README.md", "--out", "README.md"], "덮어쓸 수 없습니다"),
         (["training", "--eval-samples", "0"], "--eval-samples"),
         (["training.compare", "--models", "16bit"], "--models 16bit"),
         (["training.compare", "--tokenization", "jamo"], "--tokenization jamo"),
@@ -224,3 +232,49 @@ def test_bad_input_is_one_korean_line_and_exit_code_2(
 def test_the_exit_code_reaches_the_shell() -> None:
     result = command("training", "--data", "none.csv")
     assert result.returncode == 2 and result.stderr.startswith("오류: none.csv"), result.stderr
+
+
+def test_training_that_never_finds_a_gradient_keeps_what_it_has(
+    trained: Path,
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """From the fifth step on every loss is nan: checkpoint-4 stays, and its line names it."""
+    from training import loop
+
+    real = loop.response_loss
+    calls = 0
+
+    def broken(*arguments: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return real(*arguments) * (math.nan if calls > 4 * 4 else 1)
+
+    monkeypatch.setattr(loop, "response_loss", broken)
+    words = ["training", "--base", runs / "tiny", "--data", runs / "my.csv", "--epochs", 9]
+    words += ["--gradient-accumulation-steps", 4, "--micro-batch-tokens", 0, "--save-steps", 2]
+    words += ["--eval-samples", 1, "--output-dir", tmp_path, "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", [str(word) for word in words])
+    with pytest.raises(SystemExit) as stop:
+        run(importlib.import_module("training.__main__").main)
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert stop.value.code == 2 and "checkpoint-4" in line and "--learning-rate" in line, line
+    kept = {path.name for path in (tmp_path / "tiny-lora").glob("checkpoint-*")}
+    assert kept == {"checkpoint-2", "checkpoint-4"}
+
+
+def test_a_run_that_cannot_begin_costs_the_one_before_nothing(
+    runs: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    before = sorted(path.name for path in (out / "tiny-lora").iterdir())
+    words = ["training", "--base", runs / "tiny", "--data", runs / "my.csv", "--fresh"]
+    words += ["--max-length", 40, "--output-dir", out, "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", [str(word) for word in words])
+    with pytest.raises(SystemExit) as stop:
+        run(importlib.import_module("training.__main__").main)
+    assert stop.value.code == 2
+    assert sorted(path.name for path in (out / "tiny-lora").iterdir()) == before

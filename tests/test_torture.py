@@ -1,8 +1,12 @@
 """A short `make torture`."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+if os.name == "nt":
+    pytest.skip("forks, signals and limits as Windows has none", allow_module_level=True)
 
 from tests.torture.disk import filled
 from tests.torture.inputs import fuzz

@@ -48,7 +48,7 @@ def main() -> None:
         print(f"베이스: {base.name} ({precision.device.type}, {precision.name})")
         print(inject_lora(base.model, config.lora).describe())
         state = start(base.model, config, precision, len(train_rows))
-        resumed = folder.begin(state, precision.device)
+        resumed = folder.go_on(state, precision.device)
         learn(folder, state, resumed, train_rows, validation_rows, precision)
 
 
@@ -73,9 +73,11 @@ def learn(
         f"한 스텝에 {config.window}행, {together}"
     )
     speed_up(model, config, precision, longest=max(len(e.input_ids) for e in examples))
-    write_facts(folder.path, asdict(config), examples, max_length, base.tokenizer)
     summarizer = Summarizer(model, base.tokenizer)
     samples = rows_to_write(summarizer, validation_rows, config.eval_samples)
+    if not resumed:  # now that nothing is left to be refused
+        folder.make_room()
+    write_facts(folder.path, asdict(config), examples, max_length, base.tokenizer)
 
     def evaluate() -> None:
         loss = held_out_loss(model, validation, precision)
@@ -96,7 +98,8 @@ def learn(
 
         def on_step(step: Step, due: bool) -> None:
             folder.log(asdict(step))
-            if due or step.step % config.save_steps == 0:
+            # Not while steps are skipped: these weights may be why, and those before must stay.
+            if not step.skipped and (due or step.step % config.save_steps == 0):
                 folder.save(state, precision.device)
             if due:
                 with interrupt.at_once():
@@ -124,20 +127,22 @@ def ended_early(
 
     Returns the error that tells so, where there is more to tell than `error` does.
     """
-    saved = folder.checkpoint(state.step)
-    # One that is there is from before the evaluation, which is to be done again.
-    if state.step and not saved.exists():
-        with suppress(OSError):
+    # A checkpoint of this step is from before its evaluation, which is to be done again.
+    if state.step and not state.skipped_in_a_row and not folder.checkpoint(state.step).exists():
+        # A full disk that spoils a signal's save is the news; another error's is not.
+        with suppress(*(() if isinstance(error, Stopped) else (OSError,))):
             folder.save(state, precision.device)
+    saved = folder.newest()
     if isinstance(error, Stopped):
-        kept = f"{saved}에 저장했습니다." if saved.exists() else "아직 저장할 것이 없습니다."
-        how = "같은 명령을 다시 실행하면 이어서 합니다."
-        return Stopped(f"멈췄습니다. {kept} {how}", error.signal_number)
+        kept = f"{saved}에 저장했습니다." if saved else "아직 저장할 것이 없습니다."
+        again = "--fresh 없이 같은 명령을" if folder.config.fresh else "같은 명령을"
+        told = f"멈췄습니다. {kept} {again} 다시 실행하면 이어서 합니다."
+        return Stopped(told, error.signal_number)
     if isinstance(error, Diverged):
+        kept = f" 그전의 체크포인트는 {saved}입니다." if saved else ""
         return UserError(
-            f"{state.step}스텝: 손실이나 그래디언트가 {HOPELESS}번 이어서 수가 아닙니다(nan, inf). "
-            f"그전의 가중치는 {saved}에 있습니다. --learning-rate를 낮추거나 --precision fp32로, "
-            "--fresh를 주어 다시 학습하세요."
+            f"{state.step}스텝: 손실이나 그래디언트가 {HOPELESS}번 이어서 수가 아닙니다(nan, inf)."
+            f"{kept} --learning-rate를 낮추거나 --precision fp32로, --fresh를 주어 다시 학습하세요."
         )
     return None
 

@@ -31,7 +31,8 @@ STATE = "trainer_state.json"
 FREE = ("output_dir", "tensorboard", "save_steps", "keep_last", "fresh")
 # Compared as what they came to be: `auto` is another precision on another machine.
 RESOLVED = ("base", "data", "device", "precision")
-# They change the last bits only, and are what to turn to when the memory does not suffice.
+# What to turn to when the memory does not suffice: the gradient is the same, though not its last
+# bits, and dropout may fall elsewhere.
 BITS = ("gradient_checkpointing", "compile", "micro_batch_tokens")
 
 
@@ -109,8 +110,8 @@ def restore(
     """Put `model` (LoRA injected), `state` and the random numbers where `checkpoint` has them.
 
     Raises:
-        OSError, SafetensorError, UserError, KeyError, TypeError, ValueError, RuntimeError: a file
-            is missing or damaged.
+        FileNotFoundError, SafetensorError, UserError, KeyError, TypeError, ValueError: a file is
+            missing or damaged.
     """
     fill_adapter(model, checkpoint)
     tensors = load_file(checkpoint / TENSORS)
@@ -132,7 +133,10 @@ def restore(
             state.optimizer.state[parameter] = {
                 key: value.to(parameter, copy=True) for key, value in moments.items()
             }
-    set_random_state(below("random/", tensors), device)
+    random, here = below("random/", tensors), random_state(device)
+    if {k: v.shape for k, v in random.items()} != {k: v.shape for k, v in here.items()}:
+        raise ValueError("random numbers")
+    set_random_state(random, device)
 
 
 def numbers_of(state: Optimization) -> dict[str, Any]:
@@ -160,4 +164,4 @@ def require_like(value: Any, own: Any) -> None:
         for one, other in zip(value, own, strict=True):
             require_like(one, other)
     elif isinstance(own, dict | list) or type(value) is not type(own):
-        raise TypeError(f"{value!r} for {own!r}")
+        raise TypeError(f"{type(value).__name__} for {type(own).__name__}")

@@ -21,7 +21,7 @@ from infer.summarize import Summarizer
 from lora.adapter import CONFIG, base_of, find_adapter
 from lora.base import local_folder, short_name
 from lora.device import peak_memory, pick_device
-from lora.files import newest, read_json, sha256, write_file
+from lora.files import exclusive, newest, read_json, sha256, write_file
 from training.checkpoint import STATE
 from training.evaluate import held_out_loss, judge, judge_model
 from training.metrics import TOKENIZATIONS
@@ -92,11 +92,12 @@ def main() -> None:
     print(f"\n{lines}\n\n{signatures}")
 
     folder = adapter.parent
-    write_comparison(folder, list(rows), results, options.tokenization)
-    write_file(folder / "comparison.md", f"{lines}\n\n{signatures}\n")
-    print(f"\n결과: {folder / 'comparison.json'}, {folder / 'comparison.md'}")
-    if (folder / "report.json").exists():
-        print(f"보고서: {write_report(folder)}")
+    with exclusive(folder):
+        write_comparison(folder, list(rows), results, options.tokenization)
+        write_file(folder / "comparison.md", f"{lines}\n\n{signatures}\n")
+        print(f"\n결과: {folder / 'comparison.json'}, {folder / 'comparison.md'}")
+        if (folder / "report.json").exists():
+            print(f"보고서: {write_report(folder)}")
 
 
 def find_models(adapter: Path, output_dir: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,22 @@ from safetensors import SafetensorError
 from console import UserError
 from lora.adapter import save_adapter
 from lora.base import Base
-from lora.files import append_line, atomic_directory, read_json, remove, to_disk, write_file
+from lora.files import (
+    append_line,
+    atomic_directory,
+    read_json,
+    read_log,
+    remove,
+    to_disk,
+    write_file,
+)
 from training.checkpoint import STATE, differences, restore, same_bits, write_tensors
 from training.config import TrainConfig
 from training.loop import Optimization
 from training.results import Result
 
 # What reading a file of another make, or a part of one, may bring about.
-DAMAGE = (
-    *(OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AttributeError),
-)
+DAMAGE = (FileNotFoundError, SafetensorError, UserError, KeyError, TypeError, ValueError)
 OF_A_RUN = ("metrics.jsonl", "comparison.json", "comparison.md", "report.html")
 
 
@@ -37,7 +42,6 @@ class RunFolder:
     identity: dict[str, Any]  # training.checkpoint.identity
     best_loss: float = float("inf")
     results: dict[str, Result] = field(default_factory=dict)  # of the base, and of the best
-    kept: list[Path] = field(default_factory=list)  # checkpoints, the newest last
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -48,53 +52,53 @@ class RunFolder:
         """One JSON object a line: every step, every evaluation."""
         return self.path / "metrics.jsonl"
 
-    def begin(self, state: Optimization, device: torch.device) -> bool:
-        """Go on with the unfinished run that is in the folder, if any, or make room for a new one.
-
-        Returns whether there was one.
+    def go_on(self, state: Optimization, device: torch.device) -> bool:
+        """Restore the unfinished run that is in the folder; whether there is one.
 
         Raises:
-            UserError: the unfinished run had other settings, data or base; or it is damaged.
+            UserError: it had other settings, data or base; or it is damaged.
         """
         checkpoints = self._checkpoints()
-        if checkpoints and not self.config.fresh:
-            try:
-                if self._go_on(checkpoints[-1], state, device):
-                    self.kept = checkpoints
-                    return True
-            except DAMAGE as error:
-                raise UserError(
-                    f"{checkpoints[-1]}: 이어서 할 수 없게 손상되었습니다 ({error}). 이 폴더를 "
-                    "지우면 그 앞의 체크포인트에서 이어서 하고, --fresh를 주면 처음부터 합니다."
-                ) from error
-        for path in checkpoints:  # the last one last: it alone says that its run is finished
+        if self.config.fresh or not checkpoints:
+            return False
+        last = checkpoints[-1]
+        try:
+            record = read_json(last / STATE)
+            finished, before = record["finished"], record["identity"]
+            different = [] if finished else differences(before, self.identity)
+            if not finished and not different:
+                restore(last, self.base.model, state, device)
+                self.best_loss = float(record["best_loss"])
+                self.results = {name: Result(**found) for name, found in record["results"].items()}
+        except (*DAMAGE, AttributeError) as error:
+            reason = str(error).split(". ")[0]
+            raise UserError(
+                f"{last}: 이어서 할 수 없게 손상되었습니다 ({reason}). 이 폴더를 지우면 그 앞의 "
+                "체크포인트에서 이어서 하고, --fresh를 주면 처음부터 합니다."
+            ) from error
+        if different:
+            raise UserError(
+                f"{last}: 끝나지 않은 학습인데 지금과 다릅니다: {', '.join(different)}. 같게 해서 "
+                "이어서 하거나, --fresh로 처음부터 하거나, 다른 --output-dir을 주세요."
+            )
+        if finished:
+            return False
+        exact = same_bits(before, self.identity)
+        print(
+            f"{last}에서 이어서 학습합니다. 처음부터 하려면 --fresh를 주세요."
+            + ("" if exact else " (메모리 설정이나 torch가 달라 비트까지 같지는 않습니다.)")
+        )
+        self._cut_log(state.step)
+        return True
+
+    def make_room(self) -> None:
+        """Remove the checkpoints of the run before, and keep its records as `*.previous.*`."""
+        for path in self._checkpoints():  # the last one last: it tells that its run is finished
             remove(path)
         for name in OF_A_RUN:
             if (self.path / name).exists():
                 stem, ending = name.split(".")
                 (self.path / name).replace(self.path / f"{stem}.previous.{ending}")
-        return False
-
-    def _go_on(self, last: Path, state: Optimization, device: torch.device) -> bool:
-        """Restore the checkpoint, unless its run is finished."""
-        record = read_json(last / STATE)
-        if record["finished"]:
-            return False
-        if different := differences(record["identity"], self.identity):
-            raise UserError(
-                f"{last}: 끝나지 않은 학습인데 지금과 다릅니다: {', '.join(different)}. 같게 해서 "
-                "이어서 하거나, --fresh로 처음부터 하거나, 다른 --output-dir을 주세요."
-            )
-        restore(last, self.base.model, state, device)
-        self.best_loss = float(record["best_loss"])
-        self.results = {name: Result(**result) for name, result in record["results"].items()}
-        self._cut_log(state.step)
-        exact = same_bits(record["identity"], self.identity)
-        print(
-            f"{last}에서 이어서 학습합니다. 처음부터 하려면 --fresh를 주세요."
-            + ("" if exact else " (메모리 설정이나 torch가 달라 마지막 자릿수는 다를 수 있습니다.)")
-        )
-        return True
 
     def log(self, record: dict[str, Any]) -> None:
         """Append a record to `metrics.jsonl`, with the seconds that the run has taken."""
@@ -115,12 +119,13 @@ class RunFolder:
             results = {name: asdict(result) for name, result in self.results.items()}
             record |= {"best_loss": self.best_loss, "results": results, "finished": finished}
             self._write_adapter(draft, record)
-        self.kept = [*(path for path in self.kept if path != checkpoint), checkpoint]
-        self.kept = self.kept[-self.config.keep_last :]
-        for path in self._checkpoints():
-            if path not in self.kept:
-                remove(path)
+        for path in self._checkpoints()[: -self.config.keep_last]:
+            remove(path)
         return checkpoint
+
+    def newest(self) -> Path | None:
+        """The checkpoint of the most steps."""
+        return next(reversed(self._checkpoints()), None)
 
     def checkpoint(self, step: int) -> Path:
         """Where the state after `step` is, or would be."""
@@ -138,7 +143,7 @@ class RunFolder:
         self.base.tokenizer.save_pretrained(draft)
         record = record | {"identity": self.identity}
         text = json.dumps(record, indent=2, ensure_ascii=False, default=str)
-        (draft / STATE).write_text(text + "\n", encoding="utf-8")
+        write_file(draft / STATE, text + "\n")
 
     def _checkpoints(self) -> list[Path]:
         """By step, the last one last."""
@@ -156,16 +161,6 @@ class RunFolder:
         write_file(self.log_path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in kept))
         if kept:
             self.started -= kept[-1]["seconds"]
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The records of a `metrics.jsonl`; a last line that was cut in two is left out."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    records = []
-    for line in lines:
-        with suppress(ValueError):
-            records.append(json.loads(line))
-    return records
 
 
 def open_board(folder: Path) -> Any:

@@ -5,9 +5,8 @@ https://docs.python.org/3/library/signal.html#execution-of-python-signal-handler
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from console import Stopped
@@ -16,7 +15,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """A first signal waits for `check()`; a second stops at once."""
+    """A first signal waits for `check()`; a SIGINT after it stops at once.
+
+    (Not a second SIGTERM: make and its like pass on what the whole group has got already.)
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -25,13 +27,16 @@ class Interrupt:
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """To be given to `signal.signal`."""
         if self.received is not None:
-            raise KeyboardInterrupt
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
         self.received = number
         if not self.waits:
             self.check()
         text = "\n멈추는 중입니다. 한 번 더 누르면 저장하지 않고 바로 끝냅니다.\n"
-        # Not print: the signal may have come in the middle of one.
-        os.write(2, text.encode(sys.stderr.encoding or "utf-8", "replace"))
+        # Not print: the signal may have come in the middle of one, and killed who was reading.
+        with suppress(OSError):
+            os.write(2, text.encode(os.device_encoding(2) or "utf-8", "replace"))
 
     def check(self) -> None:
         """Raise `Stopped` if a signal has come."""

@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,7 +31,7 @@ from console import option, parse_options, refuse, run
 from data.synthesize import pretraining_documents
 from lora.base import EMBEDDED
 from lora.device import pick_device
-from lora.files import atomic_directory, exclusive
+from lora.files import append_line, atomic_directory, exclusive, read_log, write_file
 from training.curves import draw_pretraining
 from training.loop import Optimization, train_window
 from training.loss import response_loss
@@ -122,7 +123,11 @@ def make_base(config: PretrainConfig) -> None:
     if config.compile:
         model.transformer.compile(dynamic=False)
     pretrain(model, tokenizer, config, precision)
-    with exclusive(config.output.parent), atomic_directory(config.output) as draft:
+    inside = config.output.resolve().parent == config.work.resolve()  # whose lock is held
+    with (
+        nullcontext() if inside else exclusive(config.output.parent),
+        atomic_directory(config.output) as draft,
+    ):
         model.half().save_pretrained(draft)
         tokenizer.save_pretrained(draft)
         readme = config.output / "README.md"  # the model card is written by hand
@@ -201,8 +206,7 @@ def pretrain(
             record["validation_loss"] = validation_loss(model, validation, precision)
             save(model, optimizer, scheduler, config.work, step, record["seconds"])
             print(json.dumps(record), flush=True)
-        with (config.work / "log.jsonl").open("a") as log:
-            log.write(json.dumps(record) + "\n")
+        append_line(config.work / "log.jsonl", json.dumps(record))
 
 
 @torch.no_grad()
@@ -264,8 +268,8 @@ def restore(
         group["lr"] = lr
     # What the log has of steps behind the checkpoint is about to be done again.
     log = work / "log.jsonl"
-    lines = log.read_text().splitlines(keepends=True)
-    log.write_text("".join(line for line in lines if json.loads(line)["step"] <= state["step"]))
+    kept = [record for record in read_log(log) if record["step"] <= state["step"]]
+    write_file(log, "".join(json.dumps(record) + "\n" for record in kept))
     print(f"{state['step']}스텝에서 이어서 학습합니다.")
     return state["step"], state["seconds"]
 

@@ -16,10 +16,9 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from data.encode import IGNORE, Example, collate
-from lora.files import write_file
+from lora.files import read_log, write_file
 from training.config import LENGTHS
 from training.curves import histogram, png, run_curves, svg
-from training.folder import read_log
 from training.results import HEADER, LABELS, Result, cells
 
 TEMPLATE = Path(__file__).with_name("report.html")

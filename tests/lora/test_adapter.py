@@ -141,7 +141,8 @@ def test_weights_that_are_a_link_to_elsewhere_are_no_weights(tmp_path: Path) -> 
     ("key", "value"),
     [
         ("r", -1), ("r", "4"), ("r", None), ("r", 10**12), ("r", 8),
-        ("lora_alpha", float("nan")), ("lora_alpha", "1e9"), ("lora_dropout", 1.5),
+        ("lora_alpha", float("nan")), ("lora_alpha", 10**400), ("lora_alpha", "1e9"),
+        ("lora_dropout", 1.5),
         ("target_modules", [["c_attn"]]), ("target_modules", None),
         ("base_model_name_or_path", ["gpt2"]),
     ],

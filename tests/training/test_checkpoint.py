@@ -15,10 +15,11 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from console import Stopped, UserError
 from lora.base import Base
+from lora.files import read_log
 from tests.training.test_loop import CPU, make_adapted, make_examples
 from training.checkpoint import STATE, TENSORS, differences, fingerprint, identity, same_bits
 from training.config import TrainConfig
-from training.folder import RunFolder, read_log
+from training.folder import RunFolder
 from training.loop import Optimization, Step, epoch_order, start, train
 from training.precision import Precision
 
@@ -50,7 +51,8 @@ def go(folder: RunFolder, precision: Precision, until: int | None = None) -> Opt
     """Begin or go on; with `until` the run is cut in the middle of the step behind that one."""
     model = folder.base.model
     state = start(model, folder.config, precision, len(EXAMPLES))
-    folder.begin(state, CPU)
+    if not folder.go_on(state, CPU):
+        folder.make_room()
     micro_batches = 0
 
     def on_step(step: Step, _due: bool) -> None:
@@ -135,7 +137,9 @@ def test_a_finished_run_is_not_gone_on_with(folder_of: Any, tmp_path: Path) -> N
     state = go(folder, precision)
     folder.save(state, CPU, finished=True)
     fresh = folder_of(precision)
-    assert not fresh.begin(start(fresh.base.model, CONFIG, precision, 20), CPU)
+    assert not fresh.go_on(start(fresh.base.model, CONFIG, precision, 20), CPU)
+    assert list(tmp_path.glob("checkpoint-*"))  # until the new run is sure to begin
+    fresh.make_room()
     assert not list(tmp_path.glob("checkpoint-*"))
     assert not (tmp_path / "metrics.jsonl").exists()
     assert (tmp_path / "metrics.previous.jsonl").exists()
@@ -146,7 +150,9 @@ def test_fresh_starts_anew(folder_of: Any, tmp_path: Path) -> None:
     with pytest.raises(Cut):
         go(folder_of(precision), precision, 4)
     fresh = folder_of(precision, replace(CONFIG, fresh=True))
-    assert not fresh.begin(start(fresh.base.model, CONFIG, precision, 20), CPU)
+    assert not fresh.go_on(start(fresh.base.model, CONFIG, precision, 20), CPU)
+    assert list(tmp_path.glob("checkpoint-*"))  # until the new run is sure to begin
+    fresh.make_room()
     assert not list(tmp_path.glob("checkpoint-*"))
 
 
@@ -167,7 +173,7 @@ def test_another_run_is_refused_by_name_and_nothing_is_lost(folder_of: Any, tmp_
     for config, who, says in changes:
         folder = folder_of(precision, config, **who)
         with pytest.raises(UserError, match=says):
-            folder.begin(start(folder.base.model, config, precision, 20), CPU)
+            folder.go_on(start(folder.base.model, config, precision, 20), CPU)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
@@ -228,7 +234,7 @@ def test_a_damaged_checkpoint_is_one_line(folder_of: Any, tmp_path: Path, damage
         state.write_text(json.dumps(changed))
     folder = folder_of(precision)
     with pytest.raises(UserError, match=r"checkpoint-2.*손상"):
-        folder.begin(start(folder.base.model, CONFIG, precision, 20), CPU)
+        folder.go_on(start(folder.base.model, CONFIG, precision, 20), CPU)
 
 
 def test_a_log_that_was_cut_in_a_line_is_read(tmp_path: Path) -> None:

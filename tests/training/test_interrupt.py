@@ -1,4 +1,3 @@
-import os
 import signal
 
 import pytest
@@ -11,7 +10,7 @@ from training.interrupt import SIGNALS, interruptible
 def test_a_first_signal_waits_for_the_check(number: int, capfd: pytest.CaptureFixture[str]) -> None:
     with interruptible() as interrupt:
         interrupt.check()
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         with pytest.raises(Stopped) as caught:
             interrupt.check()
     assert caught.value.signal_number == number
@@ -20,14 +19,24 @@ def test_a_first_signal_waits_for_the_check(number: int, capfd: pytest.CaptureFi
 
 def test_a_second_one_stops_at_once() -> None:
     with interruptible(), pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_second_sigterm_is_make_passing_on_the_first() -> None:
+    with interruptible() as interrupt:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped):
+            interrupt.check()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_where_nothing_needs_finishing_the_first_stops() -> None:
     with interruptible() as interrupt:
         with pytest.raises(Stopped), interrupt.at_once():
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
             pytest.fail("went on")
         with pytest.raises(Stopped), interrupt.at_once():
             pytest.fail("a signal was forgotten")
