@@ -1,7 +1,6 @@
 """`python -m training`: a CSV in, an adapter under `checkpoints/{base}-lora/` out."""
 
 import math
-from contextlib import suppress
 from dataclasses import asdict, replace
 
 import torch
@@ -129,9 +128,11 @@ def ended_early(
     """
     # A checkpoint of this step is from before its evaluation, which is to be done again.
     if state.step and not state.skipped_in_a_row and not folder.checkpoint(state.step).exists():
-        # A full disk that spoils a signal's save is the news; another error's is not.
-        with suppress(*(() if isinstance(error, Stopped) else (OSError,))):
+        try:
             folder.save(state, precision.device)
+        except OSError:
+            if isinstance(error, Stopped):
+                raise  # the disk is the news then
     saved = folder.newest()
     if isinstance(error, Stopped):
         kept = f"{saved}에 저장했습니다." if saved else "아직 저장할 것이 없습니다."

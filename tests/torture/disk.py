@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.torture.kills import (
+from tests.torture.runs import (
     Ended,
     check_whole,
     content,
