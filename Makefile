@@ -36,7 +36,7 @@ infer: .venv/requirements ## 내장 예제나 QUESTION, ANSWER를 요약
 test: .venv/requirements-dev ## 테스트
 	@$(BIN)/python -m pytest $(ARGS)
 
-torture: .venv/requirements-dev ## 죽이고 채우고 속여 보기: 이어서 하면 비트까지 같은가 (약 15분)
+torture: .venv/requirements-dev ## 죽이고 채우고 속여 보기: 이어서 하면 비트까지 같은가 (약 20분)
 	@$(BIN)/python -m tests.torture $(ARGS)
 
 bench: .venv/requirements-dev ## 속도와 메모리를 PEFT + Trainer, generate와 견줌 (bench/에 JSON)
