@@ -133,10 +133,10 @@ def restore(
             state.optimizer.state[parameter] = {
                 key: value.to(parameter, copy=True) for key, value in moments.items()
             }
-    random, here = below("random/", tensors), random_state(device)
-    if {k: v.shape for k, v in random.items()} != {k: v.shape for k, v in here.items()}:
-        raise ValueError("random numbers")
-    set_random_state(random, device)
+    try:
+        set_random_state(below("random/", tensors), device)
+    except RuntimeError as error:  # a ValueError, as the rest: torch also runs out of memory so
+        raise ValueError(f"random numbers: {error}") from error
 
 
 def numbers_of(state: Optimization) -> dict[str, Any]:

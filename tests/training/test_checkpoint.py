@@ -210,7 +210,9 @@ def test_the_fingerprint_sees_one_weight(byte_tokenizer: PreTrainedTokenizerFast
     assert fingerprint(Base(model, byte_tokenizer, "tiny")) != before
 
 
-@pytest.mark.parametrize("damage", ["no tensors", "short", "no moments", "state", "shape", "old"])
+@pytest.mark.parametrize(
+    "damage", ["no tensors", "short", "no moments", "state", "shape", "random", "old"]
+)
 def test_a_damaged_checkpoint_is_one_line(folder_of: Any, tmp_path: Path, damage: str) -> None:
     precision = Precision("fp32", CPU)
     with pytest.raises(Cut):
@@ -228,6 +230,8 @@ def test_a_damaged_checkpoint_is_one_line(folder_of: Any, tmp_path: Path, damage
         if damage == "no moments":
             del held[name]
         save_file(held, tensors)
+    elif damage == "random":
+        save_file(load_file(tensors) | {"random/cpu": torch.get_rng_state() * 0 + 255}, tensors)
     else:
         record = json.loads(state.read_text())
         changed = record | {"step": "2"} if damage == "state" else {"step": 2}
