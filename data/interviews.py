@@ -55,13 +55,7 @@ def read_interviews(
     encoding = detect_encoding(path)
     table = parse(path, encoding)
     header = next(table)
-    names = {name.strip().lower(): place for place, name in enumerate(header)}
-    missing = [column for column in columns if column not in names]
-    if missing:
-        raise UserError(
-            f"{path}: 열 {', '.join(missing)}이(가) 없습니다 (있는 열: {', '.join(header)}). "
-            f"첫 줄을 {','.join(columns)}(으)로 고치세요."
-        )
+    names = places(path, header, columns)
     kept: dict[str, list[Any]] = {column: [] for column in (*columns, "row")}
     number = 0
     for number, row in enumerate(table, start=1):
@@ -76,6 +70,22 @@ def read_interviews(
             f"{', '.join(columns)}이(가) 모두 채워진 행이 {minimum_rows}개 이상 있어야 합니다."
         )
     return Interviews(path, ENCODINGS[encoding], rows, dropped=number - len(rows))
+
+
+def places(path: Path, header: list[str], columns: tuple[str, ...]) -> dict[str, int]:
+    """The place of each column in the header, by its name: trimmed, in lower case.
+
+    Raises:
+        UserError: one of `columns` is missing.
+    """
+    names = {name.strip().lower(): place for place, name in enumerate(header)}
+    missing = [column for column in columns if column not in names]
+    if missing:
+        raise UserError(
+            f"{path}: 열 {', '.join(missing)}이(가) 없습니다 (있는 열: {', '.join(header)}). "
+            f"첫 줄을 {','.join(columns)}(으)로 고치세요."
+        )
+    return names
 
 
 def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:

@@ -1,7 +1,5 @@
 """`python -m infer`: a question and an answer in, a summary out; or a CSV in, a CSV out."""
 
-import csv
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +8,10 @@ from tqdm import tqdm
 
 from console import UserError, option, parse_options, refuse, run
 from data.prompts import clean_text
-from infer.generate import Sampling
 from infer.load import find_model, load_model, newer_adapter
-from infer.summarize import MAX_NEW_TOKENS, NO_REPEAT_NGRAM, Summarizer
+from infer.settings import Decoding
+from infer.summarize import Summarizer
 from lora.device import pick_device
-from lora.files import to_disk
 
 # In the manner of the sample data, but none of its rows.
 EXAMPLE_QUESTION = "동료와 의견이 달랐던 경험을 말씀해 주세요."
@@ -26,7 +23,7 @@ EXAMPLE_ANSWER = (
 
 
 @dataclass
-class InferOptions:
+class InferOptions(Decoding):
     """Options of the command."""
 
     question: str | None = option(None, "면접 질문")
@@ -35,15 +32,6 @@ class InferOptions:
     out: Path | None = option(None, "--csv의 결과를 쓸 CSV. 안 주면 이름 뒤에 -summary를 붙임")
     model: str | None = option(None, "모델 폴더나 베이스 이름. 안 주면 가장 새로운 양자화 모델")
     output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
-    max_new_tokens: int = option(MAX_NEW_TOKENS, "요약의 최대 토큰 수")
-    temperature: float = option(0.0, "0이면 늘 가장 그럴듯한 토큰, 크면 다양하게")
-    top_k: int = option(0, "가장 그럴듯한 k개에서만 고름 (0: 제한 없음)")
-    top_p: float = option(1.0, "확률의 합이 p가 될 때까지의 토큰에서만 고름")
-    repetition_penalty: float = option(1.0, "이미 나온 토큰을 덜 고름 (1: 그대로)")
-    no_repeat_ngram: int = option(
-        NO_REPEAT_NGRAM, "요약에서 이어진 토큰 n개가 두 번 나오지 않게 함 (0: 막지 않음)"
-    )
-    seed: int = option(42, "난수 시드")
     batch_size: int = option(16, "--csv에서 한꺼번에 요약할 행 수")
     device: str = option("auto", "auto, cuda, mps, cpu")
 
@@ -61,33 +49,11 @@ class InferOptions:
             raise UserError("--question이나 --answer가 비어 있습니다. 내용을 적으세요.")
         if self.csv is not None and self.question is not None:
             raise UserError("--csv와 --question은 함께 쓸 수 없습니다. 하나만 주세요.")
-        for name in ("max_new_tokens", "batch_size"):
-            if getattr(self, name) < 1:
-                refuse(name, getattr(self, name), "1 이상이어야 합니다")
-        for name in ("top_k", "no_repeat_ngram"):
-            if getattr(self, name) < 0:
-                refuse(name, getattr(self, name), "0 이상이어야 합니다")
-        # Below a hundredth the exponent overflows, and 0 means the same.
-        if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
-            refuse("temperature", self.temperature, "0이거나 0.01 이상 100 이하여야 합니다")
-        if not 0 < self.top_p <= 1:
-            refuse("top_p", self.top_p, "0보다 크고 1 이하여야 합니다")
-        if not 0.1 <= self.repetition_penalty <= 10:
-            refuse("repetition_penalty", self.repetition_penalty, "0.1 이상 10 이하여야 합니다")
-        if not 0 <= self.seed < 2**63:
-            refuse("seed", self.seed, "0 이상 2^63 미만이어야 합니다")
-
-    @property
-    def sampling(self) -> Sampling:
-        """How to draw tokens."""
-        return Sampling(
-            self.temperature,
-            self.top_k,
-            self.top_p,
-            self.repetition_penalty,
-            self.no_repeat_ngram,
-            self.seed,
-        )
+        if self.batch_size < 1:
+            refuse("batch_size", self.batch_size, "1 이상이어야 합니다")
+        if self.broken:
+            name, rule = self.broken
+            refuse(name, getattr(self, name), rule)
 
 
 def main() -> None:
@@ -100,11 +66,18 @@ def main() -> None:
     print(f"모델: {path} ({model.device.type})", file=sys.stderr)
     summarizer = Summarizer(model, tokenizer, options.max_new_tokens, options.sampling)
     if options.csv is not None and out is not None:
-        summarize_csv(summarizer, options.csv, out, options.batch_size)
+        from infer.batch import read_sheet, summarize_sheet  # half a second the other way is spared
+
+        sheet = read_sheet(options.csv)
+        print(sheet.describe(), file=sys.stderr)
+        with tqdm(total=len(sheet.usable), desc="요약", unit="행") as progress:
+            for rows in summarize_sheet(summarizer, sheet, out, options.batch_size):
+                progress.update(rows)
+        print(f"{len(sheet.rows):,}행을 {out}에 썼습니다.", file=sys.stderr)
         return
     question = options.question or EXAMPLE_QUESTION
     answer = options.answer or EXAMPLE_ANSWER
-    if not summarizer.fits({"question": question}):
+    if not summarizer.fits(question):
         raise UserError(
             f"질문과 요약이 모델의 문맥 {summarizer.context}토큰에 들어가지 않습니다. "
             "--question이나 --max-new-tokens를 줄이세요."
@@ -140,44 +113,6 @@ def find_newest(checkpoints: Path) -> str:
             file=sys.stderr,
         )
     return str(model)
-
-
-def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size: int) -> None:
-    """Write `row, question, answer, summary` for each usable row of `source`, in its order.
-
-    Rows go to `<target>.partial` as they are done; `target` appears when all are.
-
-    Raises:
-        UserError: `source` is no usable CSV, or a question in it is too long.
-    """
-    from data.interviews import read_interviews  # half a second that the other way is spared
-
-    interviews = read_interviews(source, columns=("question", "answer"), minimum_rows=1)
-    print(interviews.describe(), file=sys.stderr)
-    partial = target.with_name(target.name + ".partial")
-    rows = interviews.rows
-    for row in rows:
-        if not summarizer.fits(row):
-            raise UserError(
-                f"{source}: {row['row']}번째 행의 질문과 요약이 모델의 문맥 {summarizer.context}"
-                "토큰에 들어가지 않습니다. 그 질문이나 --max-new-tokens를 줄이세요."
-            )
-    # With a BOM: Excel takes a file without one for CP949.
-    with partial.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["row", "question", "answer", "summary"])
-        with tqdm(total=len(rows), desc="요약", unit="행") as progress:
-            for start in range(0, len(rows), batch_size):
-                batch = rows[start : start + batch_size]
-                summaries = summarizer.summarize(batch["question"], batch["answer"])
-                writer.writerows(
-                    zip(batch["row"], batch["question"], batch["answer"], summaries, strict=True)
-                )
-                file.flush()
-                progress.update(len(summaries))
-    to_disk(partial)
-    os.replace(partial, target)
-    print(f"{len(rows):,}행을 {target}에 썼습니다.", file=sys.stderr)
 
 
 if __name__ == "__main__":

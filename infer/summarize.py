@@ -32,19 +32,20 @@ class Summarizer:
         return int(self.model.config.max_position_embeddings)
 
     def stream(self, question: str, answer: str) -> Iterator[str]:
-        """Yield the summary in pieces as it is written, never a part of a character.
+        """Yield the summary as it is written, a piece for each token.
+
+        A piece is empty where the token is the first part of a character, or ends the text.
 
         Raises:
             ValueError: the question leaves no room inside the model's context.
         """
         shown = ""
         ids: list[int] = []
-        for token in self._generate([self._prompt(question, answer)]):
+        for token in self._generate([self.prompt(question, answer)[0]]):
             ids.append(int(token[0]))
             text = self._text(ids)
-            if len(text) > len(shown):
-                yield text[len(shown) :]
-                shown = text
+            yield text[len(shown) :]
+            shown = text
 
     def summarize(self, questions: Sequence[str], answers: Sequence[str]) -> list[str]:
         """Summaries of a batch; decoded greedily, each is what the same row gives alone.
@@ -52,22 +53,26 @@ class Summarizer:
         Raises:
             ValueError: a question leaves no room inside the model's context.
         """
-        prompts = [self._prompt(q, a) for q, a in zip(questions, answers, strict=True)]
+        prompts = [self.prompt(q, a)[0] for q, a in zip(questions, answers, strict=True)]
         tokens = torch.stack(list(self._generate(prompts)), dim=1)  # (B, new tokens)
         return [self._text(row) for row in tokens.tolist()]
 
-    def fits(self, row: dict[str, str]) -> bool:
-        """Whether the row's question leaves room inside the context, if need be with no answer."""
+    def fits(self, question: str) -> bool:
+        """Whether a question leaves room inside the context, if need be for no answer at all."""
         try:
-            self._prompt(row["question"], "")
+            self.prompt(question, "")
         except ValueError:
             return False
         return True
 
-    def _prompt(self, question: str, answer: str) -> list[int]:
-        room = self.context - self.max_new_tokens  # the answer gives way, so that all of it fits
-        ids, _ = encode_prompt(self.tokenizer, clean_text(question), clean_text(answer), room)
-        return ids
+    def prompt(self, question: str, answer: str) -> tuple[list[int], str]:
+        """The prompt's token ids, and the part of the answer that found room in it.
+
+        Raises:
+            ValueError: the question leaves no room inside the model's context.
+        """
+        room = self.context - self.max_new_tokens
+        return encode_prompt(self.tokenizer, clean_text(question), clean_text(answer), room)
 
     def _generate(self, prompts: list[list[int]]) -> Iterator[Tensor]:
         ids, mask = pad_left(prompts, int(self.tokenizer.pad_token_id))

@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from console import UserError, run
 from data.synthesize import interview_rows
+from infer.models import find_models
 from tests.conftest import make_model
-from training.compare import find_models, held_out_rows
+from training.compare import held_out_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -116,8 +117,12 @@ def test_csv_in_csv_out(trained: Path, runs: Path) -> None:
     assert result.returncode == 0, result.stderr
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["row"] for row in rows] == [str(i + 1) for i in range(24)]
-    assert list(rows[0]) == ["row", "question", "answer", "summary"]
+    with (runs / "my.csv").open(encoding="utf-8-sig", newline="") as file:
+        given = list(csv.DictReader(file))
+    assert len(rows) == 24 and any(row["summary"] for row in rows)
+    for row, before in zip(rows, given, strict=True):  # nothing of the user's is lost
+        assert row.pop("summary (원본)") == before["summary"]
+        assert row | {"summary": before["summary"]} == before
     assert not list(runs.glob("*.partial"))
 
 
@@ -160,10 +165,10 @@ def test_models_older_than_the_adapter_are_left_out(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     adapter, merged = trained / "tiny-lora" / "best", trained / "tiny-merged" / "config.json"
-    assert set(find_models(adapter, trained)) == {"base", "lora", "merged", "8bit", "4bit"}
+    assert set(find_models(trained, adapter)) == {"base", "lora", "merged", "8bit", "4bit"}
     now = merged.stat().st_mtime
     os.utime(merged, (now - 10_000, now - 10_000))
-    assert set(find_models(adapter, trained)) == {"base", "lora", "8bit", "4bit"}
+    assert set(find_models(trained, adapter)) == {"base", "lora", "8bit", "4bit"}
     assert "tiny-merged" in capsys.readouterr().out
     os.utime(merged, (now, now))
 

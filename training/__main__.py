@@ -175,7 +175,7 @@ def rows_to_write(summarizer: Summarizer, rows: Dataset, count: int) -> list[dic
     Raises:
         UserError: there is none.
     """
-    fitting = [row for row in rows if summarizer.fits(row)][:count]
+    fitting = [row for row in rows if summarizer.fits(row["question"])][:count]
     if not fitting:
         raise UserError("검증 행의 질문이 모두 너무 길어 요약을 써 볼 수 없습니다. 줄여 주세요.")
     return fitting

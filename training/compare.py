@@ -17,11 +17,12 @@ from console import UserError, option, parse_options, run, table
 from data.encode import encode_rows
 from data.interviews import read_interviews, split_interviews
 from infer.load import load_model
+from infer.models import find_models
 from infer.summarize import Summarizer
-from lora.adapter import CONFIG, base_of, find_adapter
-from lora.base import local_folder, short_name
+from lora.adapter import base_of, find_adapter
+from lora.base import local_folder
 from lora.device import peak_memory, pick_device
-from lora.files import exclusive, newest, read_json, sha256, write_file
+from lora.files import exclusive, read_json, sha256, write_file
 from training.checkpoint import STATE
 from training.evaluate import held_out_loss, judge, judge_model
 from training.metrics import TOKENIZATIONS
@@ -64,7 +65,7 @@ class CompareOptions:
 def main() -> None:
     options = parse_options(CompareOptions, "python -m training.compare", "모델을 견줍니다.")
     adapter = find_adapter(options.output_dir)
-    found = find_models(adapter, options.output_dir)
+    found = find_models(options.output_dir, adapter)
     for name in options.models:
         if name != "first" and name not in found:
             raise UserError(
@@ -98,24 +99,6 @@ def main() -> None:
         print(f"\n결과: {folder / 'comparison.json'}, {folder / 'comparison.md'}")
         if (folder / "report.json").exists():
             print(f"보고서: {write_report(folder)}")
-
-
-def find_models(adapter: Path, output_dir: Path) -> dict[str, str]:
-    """What there is of the run that made `adapter`: our name of it, and where it is.
-
-    A model that was made before the adapter is another run's: it is left out, with a notice.
-    """
-    base = base_of(adapter)
-    found = {"base": base, "lora": str(adapter)}
-    for kind, folder in (("merged", "merged"), ("8bit", "bnb-8bit"), ("4bit", "bnb-4bit")):
-        path = output_dir / f"{short_name(base)}-{folder}"
-        if not (path / "config.json").is_file():
-            continue
-        if newest([path / "config.json", adapter / CONFIG]) == path / "config.json":
-            found[kind] = str(path)
-        else:
-            print(f"알림: {path}는 {adapter}보다 오래되어 뺍니다. make quantize로 다시 만드세요.")
-    return found
 
 
 def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
@@ -165,7 +148,7 @@ def measure(name: str, path: str, rows: Dataset, device: str, tokenization: str)
     precision = pick_precision("fp32", model.device)  # as the model was opened: no autocast
     summarizer = Summarizer(model, tokenizer)
     for row in rows:
-        if not summarizer.fits(row):
+        if not summarizer.fits(row["question"]):
             raise UserError(
                 f"데이터의 {row['row']}번째 행: 질문과 요약이 문맥 {summarizer.context}토큰을 "
                 "넘습니다. 그 행을 줄이거나 빼세요."

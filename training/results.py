@@ -5,17 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from infer.models import NAMES
 from lora.files import write_file
 
-LABELS = {
-    "first": "답변의 첫 문장",
-    "base": "베이스",
-    "lora": "LoRA",
-    "merged": "병합 fp16",
-    "8bit": "8비트",
-    "4bit": "4비트",
-}
-
+LABELS = {"first": "답변의 첫 문장"} | NAMES
 
 HEADER = [
     "", "ROUGE-1", "ROUGE-2", "ROUGE-L (95%)", "BLEU", "chrF", "충실도", "PPL/토큰", "PPL/글자",

@@ -1,0 +1,104 @@
+"""`python -m chat`: talk to the models that a run has left."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import NestedCompleter
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from rich.console import Console
+
+from chat.terminal import Chat, Read
+from console import UserError, option, parse_options, refuse, run
+from infer.models import NAMES, Models
+from infer.settings import RULES, Decoding
+from lora.device import pick_device
+
+
+@dataclass
+class ChatOptions(Decoding):
+    """Options of the command."""
+
+    model: str | None = option(None, f"처음 쓸 모델: {', '.join(NAMES)}. 안 주면 양자화 모델")
+    output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
+    device: str = option("auto", "auto, cuda, mps, cpu")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            UserError: the first such option.
+        """
+        if self.broken:
+            name, rule = self.broken
+            refuse(name, getattr(self, name), rule)
+
+
+def main() -> None:
+    options = parse_options(ChatOptions, "python -m chat", "모델과 이야기합니다.")
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    out, notes = Console(), Console(stderr=True)
+    models = Models(options.output_dir, pick_device(options.device), notice=notes.print)
+    decoding = Decoding(**{name: getattr(options, name) for name in RULES})
+    read = editing_reader() if interactive else line_reader()
+    chat = Chat(models, decoding, read, out, notes, interactive)
+    if options.model:
+        models.check(options.model)
+        chat.model = options.model
+    models.open(chat.model)
+    chat.say(f"모델: {NAMES[chat.model]} ({models.found[chat.model]}, {models.device.type})")
+    if interactive:
+        chat.say("질문과 답변을 적으면 요약합니다. 도움말 /help, 끝내기 /quit")
+    chat.talk()
+    if chat.mistakes and not interactive:
+        raise UserError(f"입력 가운데 {chat.mistakes}개를 처리하지 못했습니다. 위의 줄을 보세요.")
+
+
+def line_reader() -> Read:
+    """From a pipe: a question a line, its answer the next line.
+
+    Raises:
+        UserError: when it reads what is no UTF-8.
+    """
+    sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
+
+    def read(_what: str) -> str | None:
+        try:
+            return sys.stdin.readline() or None
+        except UnicodeDecodeError as error:
+            raise UserError("표준 입력이 UTF-8이 아닙니다. UTF-8로 바꿔 주세요.") from error
+
+    return read
+
+
+def editing_reader() -> Read:
+    """From a keyboard: lines that can be edited, in any input method, and called up again.
+
+    What is pasted keeps its line ends: terminals say where a paste begins and ends.
+    """
+    names = dict.fromkeys(NAMES)
+    settings = dict.fromkeys(RULES)
+    commands = dict.fromkeys(("/compare", "/again", "/history", "/save", "/help", "/quit"))
+    completer = NestedCompleter.from_nested_dict({"/model": names, "/set": settings, **commands})
+    bindings = KeyBindings()
+
+    @bindings.add("escape", "enter")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    session: PromptSession[str] = PromptSession(
+        completer=completer, complete_while_typing=False, key_bindings=bindings
+    )
+
+    def read(what: str) -> str | None:
+        try:
+            return session.prompt([("bold ansicyan", f"{what}> ")])
+        except EOFError:
+            return None
+
+    return read
+
+
+if __name__ == "__main__":
+    run(main)
