@@ -9,7 +9,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quantize evaluate infer test torture bench lint base sample clean
+.PHONY: help setup train quantize evaluate infer chat web test torture bench lint base sample clean
 
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,13 @@ infer: .venv/requirements ## 내장 예제나 QUESTION, ANSWER를 요약
 	@$(BIN)/python -m infer $(if $(QUESTION),--question "$$QUESTION") \
 		$(if $(ANSWER),--answer "$$ANSWER") $(if $(DATA),--csv "$(DATA)") $(ARGS)
 
-test: .venv/requirements-dev ## 테스트
+chat: .venv/requirements ## 터미널에서 모델과 이야기
+	@$(BIN)/python -m chat $(ARGS)
+
+web: .venv/requirements-web ## 브라우저에서 (http://127.0.0.1:7860)
+	@$(BIN)/python -m chat.web $(ARGS)
+
+test: .venv/requirements-dev ## 테스트 (페이지의 테스트에는 chromium도 필요)
 	@$(BIN)/python -m pytest $(ARGS)
 
 torture: .venv/requirements-dev ## 죽이고 채우고 속여 보기: 이어서 하면 비트까지 같은가 (약 20분)
@@ -65,6 +71,10 @@ clean: ## 가상환경과 캐시를 지움 (checkpoints/는 그대로)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@cp requirements.txt $@
 
-.venv/requirements-dev: requirements-dev.txt .venv/requirements
+.venv/requirements-web: requirements-web.txt .venv/requirements
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-web.txt
+	@cp requirements-web.txt $@
+
+.venv/requirements-dev: requirements-dev.txt .venv/requirements-web
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@cp requirements-dev.txt $@

@@ -19,6 +19,7 @@ from infer.batch import read_sheet, summarize_sheet
 from infer.models import NAMES, Models
 from infer.settings import Decoding
 from infer.summarize import MAX_NEW_TOKENS, Summarizer
+from lora.base import EMBEDDED
 
 QUESTION_LIMIT, ANSWER_LIMIT = 1_000, 10_000  # characters
 ROWS_LIMIT, FILE_LIMIT = 1_000, "10mb"
@@ -68,15 +69,18 @@ def check_lengths(question: str, answer: str) -> None:
             raise UserError(f"{what}이 {len(text):,}자입니다. {limit:,}자까지로 줄이세요.")
 
 
-def decoding_of(values: tuple[Any, ...]) -> Decoding:
-    """Settings from the sliders' values, in the order of `Decoding`.
+def decoding_of(*values: float) -> Decoding:
+    """Settings from what sliders or a program gave, in the order of `Decoding`; the rest default.
 
     Raises:
-        UserError: one that breaks its rule.
+        gr.Error: one that breaks its rule.
     """
-    decoding = Decoding()
-    for field, value in zip(fields(Decoding), values, strict=True):
-        decoding = decoding.changed(field.name, f"{value:g}")
+    kinds = [type(field.default) for field in fields(Decoding)]
+    # A slider gives 40.0 where 40 is meant.
+    decoding = Decoding(*(kind(value) for kind, value in zip(kinds, values, strict=False)))
+    if decoding.broken:
+        name, rule = decoding.broken
+        raise told(UserError(f"{name} {getattr(decoding, name)}: {rule}."))
     return decoding
 
 
@@ -105,7 +109,7 @@ class Page:
         self, question: str, answer: str, name: str, *values: Any
     ) -> Iterator[tuple[str, str]]:
         """The summary so far, and what it took."""
-        for now in self.replies(name, question, answer, decoding_of(values)):
+        for now in self.replies(name, question, answer, decoding_of(*values)):
             yield now.text, f"{NAMES[name]} · {now.cost()}  \n{now.notice()}"
 
     def compare(self, question: str, answer: str, *values: Any) -> Iterator[list[Any]]:
@@ -113,7 +117,7 @@ class Page:
         boxes = {name: gr.Textbox("", label=NAMES[name]) for name in self.models.found}
         yield list(boxes.values())
         for name in boxes:
-            for now in self.replies(name, question, answer, decoding_of(values)):
+            for now in self.replies(name, question, answer, decoding_of(*values)):
                 boxes[name] = gr.Textbox(now.text, label=f"{NAMES[name]} · {now.cost()}")
                 yield list(boxes.values())
 
@@ -147,7 +151,7 @@ class Page:
                 )
             target = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder()))
             target = target / f"{Path(path).stem}-summary.csv"
-            decoding = decoding_of(values)
+            decoding = decoding_of(*values)
             summarizer = self.worker.call(lambda: self.summarizer(name, decoding))
             steps = summarize_sheet(summarizer, sheet, target, BATCH)
             done, rows = 0, len(sheet.usable)
@@ -176,8 +180,12 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
     with gr.Blocks(
         title="면접 요약기", analytics_enabled=False, delete_cache=(600, 3600)
     ) as blocks:
-        link = " · [마지막 학습의 보고서](/report)" if report else ""
-        gr.Markdown(f"# 면접 요약기\n면접 질문과 답변을 적으면 짧게 요약합니다.{link}")
+        lines = ["면접 질문과 답변을 적으면 짧게 요약합니다."]
+        if report:
+            lines.append("[마지막 학습의 보고서](/report)")
+        if models.found.get("base") == EMBEDDED.as_posix():
+            lines.append("베이스가 작은 본보기라 자유롭게 쓴 답변은 자주 틀립니다.")
+        gr.Markdown("# 면접 요약기\n" + " · ".join(lines))
         with gr.Row():
             with gr.Column(min_width=320):
                 question = gr.Textbox(
@@ -202,36 +210,37 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
                     ]
                 with gr.Tab("요약"):
                     with gr.Row():
-                        start = gr.Button("요약하기", variant="primary")
-                        stop = gr.Button("멈추기")
+                        start = gr.Button("요약하기", variant="primary", min_width=80)
+                        stop = gr.Button("멈추기", min_width=80)
                     summary = gr.Textbox(label="요약", lines=5, buttons=["copy"])
                     cost = gr.Markdown()
-                with gr.Tab("나란히 비교"):
+                with gr.Tab("비교"):
                     with gr.Row():
-                        start_all = gr.Button("모두에게 묻기", variant="primary")
-                        stop_all = gr.Button("멈추기")
+                        start_all = gr.Button("모두에게 묻기", variant="primary", min_width=80)
+                        stop_all = gr.Button("멈추기", min_width=80)
                     with gr.Row():
                         boxes = [
                             gr.Textbox(label=label, lines=4, min_width=240) for label, _ in names
                         ]
-                with gr.Tab("토큰 보기"):
-                    look = gr.Button("토큰으로 나누기", variant="primary")
+                with gr.Tab("토큰"):
+                    look = gr.Button("토큰으로 나누기", variant="primary", min_width=80)
                     view = gr.HTML()
-                with gr.Tab("CSV 파일"):
+                with gr.Tab("CSV"):
                     gr.Markdown(
                         "`question`, `answer` 열이 있는 CSV를 올리면 `summary` 열을 붙여 "
                         f"돌려줍니다 ({ROWS_LIMIT:,}행까지)."
                     )
                     upload = gr.File(label="CSV 파일", file_types=[".csv"], height=120)
                     with gr.Row():
-                        start_file = gr.Button("모든 행 요약하기", variant="primary")
-                        stop_file = gr.Button("멈추기")
+                        start_file = gr.Button("모든 행 요약하기", variant="primary", min_width=80)
+                        stop_file = gr.Button("멈추기", min_width=80)
                     state = gr.Markdown()
                     result = gr.File(label="결과", interactive=False, height=120)
 
         # One at a time on the models, however many wait; a CSV takes turns with them.
         one: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
         private: dict[str, Any] = {"api_visibility": "private"}
+
         def summarize(
             question: str,
             answer: str,
@@ -240,10 +249,7 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
             max_new_tokens: int = MAX_NEW_TOKENS,
         ) -> Iterator[str]:
             """The summary of an interview's question and answer, as it grows."""
-            decoding = Decoding(max_new_tokens, temperature)
-            if decoding.broken:
-                name, rule = decoding.broken
-                raise told(UserError(f"{name} {getattr(decoding, name)}: {rule}."))
+            decoding = decoding_of(max_new_tokens, temperature)
             for now in page.replies(model, question, answer, decoding):
                 yield now.text
 

@@ -6,11 +6,13 @@ and two teams on the same cores wait for each other; so all computing happens in
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 END = object()
+PAUSE = 0.05  # seconds between two items: telling a browser takes the core that computes
 
 
 class Worker:
@@ -58,6 +60,7 @@ class Worker:
                 if over:
                     return
                 yield last
+                time.sleep(PAUSE)
         finally:
             closed.set()
 

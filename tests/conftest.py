@@ -6,10 +6,18 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models: more threads only wait for each other
 
+from pathlib import Path
+
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from lora.adapter import save_adapter
+from lora.base import EMBEDDED, load_base
+from lora.inject import LoraConfig, inject_lora, lora_layers
+from quant.__main__ import merge, quantize
+from quant.swap import QuantConfig
 
 EOS = "<|endoftext|>"
 
@@ -60,3 +68,26 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="session")
 def byte_tokenizer() -> PreTrainedTokenizerFast:
     return make_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run on the embedded base leaves, but of an adapter that was drawn, not trained."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    name, config = EMBEDDED.name, LoraConfig()
+    best = folder / f"{name}-lora" / "best"
+    best.mkdir(parents=True)
+    (best.parent / "report.html").write_text("<p>보고서</p>", encoding="utf-8")
+    base = load_base(name)
+    inject_lora(base.model, config)
+    torch.manual_seed(0)
+    for layer in lora_layers(base.model).values():
+        torch.nn.init.normal_(layer.lora_B, std=0.01)
+    save_adapter(base.model, config, base.name, best)
+    for bits in (8, 4):
+        base = load_base(name)
+        merge(base, best, folder / f"{name}-merged")
+        quantize(
+            base, QuantConfig(bits), torch.device("cpu"), folder / f"{name}-bnb-{bits}bit"
+        )
+    return folder
