@@ -75,7 +75,7 @@ def decoding_of(*values: float) -> Decoding:
     Raises:
         gr.Error: one that breaks its rule.
     """
-    kinds = [type(field.default) for field in fields(Decoding)]
+    kinds = [type(getattr(Decoding(), field.name)) for field in fields(Decoding)]
     # A slider gives 40.0 where 40 is meant.
     decoding = Decoding(*(kind(value) for kind, value in zip(kinds, values, strict=False)))
     if decoding.broken:

@@ -87,7 +87,5 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for bits in (8, 4):
         base = load_base(name)
         merge(base, best, folder / f"{name}-merged")
-        quantize(
-            base, QuantConfig(bits), torch.device("cpu"), folder / f"{name}-bnb-{bits}bit"
-        )
+        quantize(base, QuantConfig(bits), torch.device("cpu"), folder / f"{name}-bnb-{bits}bit")
     return folder

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_the_text_and_its_tokens_are_those_of_transformers(models: Models, name:
     text = tokenizer.decode(ids, skip_special_tokens=True).replace("\ufffd", "").lstrip()
     assert replies[-1].text == text
     assert [now.tokens for now in replies] == list(range(len(ids) + 1))
-    assert all(b.text.startswith(a.text) for a, b in zip(replies, replies[1:], strict=False))
+    assert all(b.text.startswith(a.text) for a, b in pairwise(replies))
     assert replies[0] == Reply(name) and replies[-1].seconds > 0 and replies[-1].model == name
 
 
