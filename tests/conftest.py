@@ -79,8 +79,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     best.mkdir(parents=True)
     (best.parent / "report.html").write_text("<p>보고서</p>", encoding="utf-8")
     base = load_base(name)
-    inject_lora(base.model, config)
     torch.manual_seed(0)
+    inject_lora(base.model, config)
     for layer in lora_layers(base.model).values():
         torch.nn.init.normal_(layer.lora_B, std=0.01)
     save_adapter(base.model, config, base.name, best)

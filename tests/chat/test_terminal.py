@@ -1,0 +1,160 @@
+import csv
+import io
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from chat.terminal import Chat
+from data.interviews import read_interviews
+from infer.load import load_model
+from infer.models import NAMES, Models
+from infer.settings import Decoding
+from infer.summarize import Summarizer
+
+QUESTION = "동료와 의견이 달랐던 경험은?"
+ANSWER = "편의점에서 점장과 발주 방식을 두고 의견이 갈렸습니다. 기록을 모아 보여 드렸습니다."
+
+
+@pytest.fixture(scope="module")
+def models(checkpoints: Path) -> Models:
+    return Models(checkpoints, torch.device("cpu"))
+
+
+class Talk:
+    """A conversation whose one side is written down beforehand; an exception in it is raised."""
+
+    def __init__(self, models: Models, *lines: str | BaseException, interactive: bool = True):
+        self.asked: list[str] = []
+        script = iter(lines)
+
+        def read(what: str) -> str | None:
+            self.asked.append(what)
+            line = next(script, None)
+            if isinstance(line, BaseException):
+                raise line
+            return line
+
+        out, notes = (Console(file=io.StringIO(), width=200) for _ in range(2))
+        self.chat = Chat(models, Decoding(20), read, out, notes, interactive)
+        self.chat.talk()
+        self.out, self.notes = (console.file.getvalue() for console in (out, notes))  # type: ignore[attr-defined]
+
+
+def summary(models: Models, name: str, **settings: float) -> str:
+    decoding = Decoding(20, **settings)  # type: ignore[arg-type]
+    model, tokenizer = load_model(models.found[name], torch.device("cpu"))
+    return Summarizer(model, tokenizer, 20, decoding.sampling).summarize([QUESTION], [ANSWER])[0]
+
+
+def test_summaries_alone_go_out(models: Models) -> None:
+    talk = Talk(models, "", f" {QUESTION}\n", "/model lora", ANSWER, "/model", "/again", "/quit")
+    expected = summary(models, "lora")
+    assert talk.out == f"{expected}\n{expected}\n" and talk.chat.done
+    assert talk.asked == ["질문", "질문", "답변", "답변", "질문", "질문", "질문"]
+    assert "이제 LoRA 모델이 답합니다" in talk.notes and "토큰/초" in talk.notes
+    assert "* lora" in talk.notes and "  4bit" in talk.notes
+    assert [now.model for *_, now in talk.chat.turns] == ["lora", "lora"]
+
+
+def test_it_starts_with_what_infer_would_use(models: Models) -> None:
+    talk = Talk(models, QUESTION, ANSWER)
+    assert talk.out == summary(models, "4bit") + "\n" and talk.chat.model == "4bit"
+
+
+def test_a_setting_holds_from_then_on(models: Models) -> None:
+    talk = Talk(models, "/model base", "/set temperature 0.9", "/set", QUESTION, ANSWER)
+    assert talk.out == summary(models, "base", temperature=0.9) + "\n"
+    assert talk.out != summary(models, "base") + "\n"
+    assert talk.notes.count("temperature") == 2 and "0.9" in talk.notes
+
+
+def test_compare_asks_every_model(models: Models) -> None:
+    talk = Talk(models, QUESTION, ANSWER, "/compare", "/history")
+    names = [now.model for *_, now in talk.chat.turns]
+    assert names == ["4bit", *NAMES]
+    for _, _, now in talk.chat.turns:
+        assert now.text == summary(models, now.model) and NAMES[now.model] in talk.out
+        assert f"({NAMES[now.model]})" in talk.notes and f"   {now.text}\n" in talk.out
+
+
+def test_what_is_saved_can_be_trained_on(models: Models, tmp_path: Path) -> None:
+    file = tmp_path / "내 요약.csv"
+    talk = Talk(models, QUESTION, ANSWER, f"/save {file}", "/model base", "/again", f"/save {file}")
+    assert "요약 1개" in talk.notes and "요약 2개" in talk.notes and not talk.chat.mistakes
+    rows = read_interviews(file).rows
+    assert [row["summary"] for row in rows] == talk.out.splitlines()
+    assert {(row["question"], row["answer"]) for row in rows} == {(QUESTION, ANSWER)}
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        assert [row["model"] for row in csv.DictReader(lines)] == ["4bit", "base"]
+
+
+def test_save_overwrites_no_file_of_another(models: Models, tmp_path: Path) -> None:
+    file = tmp_path / "my.csv"
+    file.write_text("남의 것", encoding="utf-8")
+    talk = Talk(models, f"/save {file}")
+    assert "이미 있습니다" in talk.notes and file.read_text(encoding="utf-8") == "남의 것"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("/modle base", "모르는 명령"),
+        ("/model gpt5", "모르는 모델"),
+        ("/set temperature 뜨겁게", "수를 적으세요"),
+        ("/set temperature", "수를 적으세요"),
+        ("/set top_p 2", "1 이하"),
+        ("/set heat 1", "모르는 설정"),
+        ("/again", "아직"),
+        ("/compare", "아직"),
+        ("/save", "파일 이름"),
+        ("/save /no/such/folder/x.csv", "없습니다"),
+        ("/ 그렇게", "모르는 명령"),
+        ("/\x1b[2J", "모르는 명령"),
+    ],
+)
+def test_a_mistake_is_one_line_and_the_talk_goes_on(models: Models, line: str, says: str) -> None:
+    talk = Talk(models, "/model base", line, QUESTION, line, ANSWER)
+    errors = [note for note in talk.notes.splitlines() if note.startswith("오류: ")]
+    # At "답변" there is still no turn for /again and /compare.
+    assert len(errors) == talk.chat.mistakes == 2 and all(says in error for error in errors)
+    assert talk.out == summary(models, "base") + "\n" and "\x1b" not in talk.notes
+
+
+def test_an_impossible_question_ends_its_turn_alone(models: Models) -> None:
+    talk = Talk(models, "긴 질문 " * 1000, ANSWER, QUESTION, ANSWER)
+    assert "문맥" in talk.notes and talk.out == summary(models, "4bit") + "\n"
+
+
+def test_ctrl_c_ends_the_turn_not_the_talk(models: Models) -> None:
+    talk = Talk(models, QUESTION, KeyboardInterrupt(), QUESTION, ANSWER)
+    assert "멈췄습니다" in talk.notes and talk.out == summary(models, "4bit") + "\n"
+    assert talk.asked == ["질문", "답변", "질문", "답변", "질문"]
+
+
+def test_ctrl_c_keeps_what_was_written(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = summary(models, "4bit")
+    stream = Summarizer.stream
+
+    def interrupted(self: Summarizer, question: str, answer: str):  # type: ignore[no-untyped-def]
+        for i, piece in enumerate(stream(self, question, answer)):
+            if i == 3:
+                raise KeyboardInterrupt
+            yield piece
+
+    monkeypatch.setattr(Summarizer, "stream", interrupted)
+    talk = Talk(models, QUESTION, ANSWER, "/history")
+    ((*_, now),) = talk.chat.turns
+    assert now.tokens == 3 and 0 < len(now.text) < len(whole) and whole.startswith(now.text)
+
+
+def test_ctrl_c_over_a_pipe_ends_the_program(models: Models) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Talk(models, QUESTION, KeyboardInterrupt(), interactive=False)
+
+
+def test_a_question_alone_over_a_pipe(models: Models) -> None:
+    talk = Talk(models, QUESTION, interactive=False)
+    assert talk.chat.mistakes == 1 and "답변이 없습니다" in talk.notes and not talk.out
+    assert not Talk(models, QUESTION, "/quit", interactive=False).chat.mistakes
