@@ -52,7 +52,7 @@ def told(error: Exception, path: str | None = None) -> gr.Error:
     text = str(explained)
     if path:
         text = text.replace(path, Path(path).name)
-    return gr.Error(html.escape(one_line(text)), title="오류", print_exception=False)
+    return gr.Error(html.escape(one_line(text)), print_exception=False)
 
 
 def check_lengths(question: str, answer: str) -> None:
@@ -212,7 +212,7 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
                     with gr.Row():
                         start = gr.Button("요약하기", variant="primary", min_width=80)
                         stop = gr.Button("멈추기", min_width=80)
-                    summary = gr.Textbox(label="요약", lines=5, buttons=["copy"])
+                    summary = gr.Textbox(label="요약", lines=5, buttons=["copy"], elem_id="summary")
                     cost = gr.Markdown()
                 with gr.Tab("비교"):
                     with gr.Row():
