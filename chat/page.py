@@ -256,7 +256,12 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
         gr.api(summarize, api_name="summarize", **one)
 
         run = start.click(
-            page.summarize, [question, answer, model, *sliders], [summary, cost], **one, **private
+            page.summarize,
+            [question, answer, model, *sliders],
+            [summary, cost],
+            show_progress_on=summary,
+            **one,
+            **private,
         )
         run_all = start_all.click(
             page.compare, [question, answer, *sliders], boxes, **one, **private

@@ -1,16 +1,12 @@
 """Models and tokenizers that the tests share: small, random, made anew for each test."""
 
 import os
-import re
-import subprocess
-import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models: more threads only wait for each other
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,8 +19,8 @@ from lora.base import EMBEDDED, load_base
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from quant.__main__ import merge, quantize
 from quant.swap import QuantConfig
+from tests.site import Site, serving
 
-ROOT = Path(__file__).resolve().parent.parent
 EOS = "<|endoftext|>"
 
 
@@ -97,30 +93,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@dataclass
-class Site:
-    """The page, served by `python -m chat.web`."""
-
-    address: str
-    port: int
-    process: subprocess.Popen[str]
-
-
 @pytest.fixture(scope="session")
 def site(checkpoints: Path) -> Iterator[Site]:
     pytest.importorskip("gradio", reason="needs requirements-web.txt")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "chat.web", "--port", "0", "--output-dir", str(checkpoints)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    assert process.stdout
-    for line in process.stdout:
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-            break
-    else:
-        pytest.fail(f"the page did not come up: {process.wait()}")
-    yield Site(found[0], int(found[1]), process)
-    process.terminate()
-    process.wait()
+    with serving(checkpoints) as site:
+        yield site

@@ -14,7 +14,7 @@ from data.prompts import build_prompt
 from infer.load import load_model
 from infer.models import NAMES, Models
 from infer.summarize import Summarizer
-from tests.conftest import Site
+from tests.site import Site
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs requirements-dev.txt")
 

@@ -17,7 +17,7 @@ from console import UserError
 from infer.load import load_model
 from infer.models import Models
 from infer.summarize import Summarizer
-from tests.conftest import ROOT, Site
+from tests.site import ROOT, Site
 
 gradio_client = pytest.importorskip("gradio_client", reason="needs requirements-web.txt")
 from chat.server import listen  # noqa: E402
@@ -99,7 +99,7 @@ def test_the_readme_s_call(site: Site, checkpoints: Path, readme: str) -> None:
 
 def test_it_opens_its_own_port_and_talks_to_this_machine_alone(site: Site, client: Any) -> None:
     client.predict(QUESTION, ANSWER, "base", 0.0, 1, api_name="/summarize")
-    process = psutil.Process(site.process.pid)
+    process = psutil.Process(site.pid)
     sockets = [s for p in (process, *process.children(True)) for s in p.net_connections("inet")]
     listening = [s.laddr for s in sockets if s.status == psutil.CONN_LISTEN]
     assert listening == [("127.0.0.1", site.port)]

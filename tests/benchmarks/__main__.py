@@ -20,6 +20,7 @@ COMMANDS = {
     "decoding-gpt2": ["decoding", "--shape", "gpt2"],
     "encoding": ["encoding"],
     "startup": ["startup"],
+    "page": ["page"],
 }
 # On two CPU cores a window of 32 long examples of gpt2's shape takes minutes: a quarter of one.
 SMALL = {
