@@ -1,6 +1,7 @@
 """The page's server: one port, nothing fetched from elsewhere, nothing sent there."""
 
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -68,6 +69,8 @@ def serve(models: Models, host: str, port: int) -> None:
     Raises:
         UserError: the port cannot be had, or the first model cannot be opened.
     """
+    # uvicorn ends in good order, then raises the signal again: as Ctrl-C it cuts no cleaning up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     door = listen(host, port)
     worker = Worker()
     worker.call(lambda: models.open(models.best))

@@ -1,5 +1,6 @@
 """The page, served in a process of its own, for the tests and the benchmark."""
 
+import os
 import re
 import subprocess
 import sys
@@ -21,11 +22,15 @@ class Site:
 
 
 @contextmanager
-def serving(checkpoints: Path) -> Iterator[Site]:
+def serving(checkpoints: Path, **environment: str) -> Iterator[Site]:
     """The page of the models under `checkpoints`, on a free port, until the block ends."""
     command = ["-m", "chat.web", "--port", "0", "--output-dir", str(checkpoints)]
     process = subprocess.Popen(
-        [sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8"
+        [sys.executable, *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        env=os.environ | environment,
     )
     assert process.stdout
     for line in process.stdout:
@@ -37,4 +42,4 @@ def serving(checkpoints: Path) -> Iterator[Site]:
         yield Site(found[0], int(found[1]), process.pid)
     finally:
         process.terminate()
-        process.wait()
+        assert process.wait() == 0

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import torch
@@ -17,7 +18,7 @@ from console import UserError
 from infer.load import load_model
 from infer.models import Models
 from infer.summarize import Summarizer
-from tests.site import ROOT, Site
+from tests.site import ROOT, Site, serving
 
 gradio_client = pytest.importorskip("gradio_client", reason="needs requirements-web.txt")
 from chat.server import listen  # noqa: E402
@@ -132,3 +133,12 @@ def test_a_port_that_cannot_be_had(port: int | None) -> None:
             listen("127.0.0.1", port)
     (hint,) = re.findall(r"--port (\d+)처럼", str(error.value))
     assert 0 < int(hint) < 2**16 and int(hint) != port
+
+
+def test_what_was_uploaded_goes_when_the_server_does(checkpoints: Path, tmp_path: Path) -> None:
+    with serving(checkpoints, TMPDIR=str(tmp_path)) as site:
+        (path,) = httpx.post(
+            f"{site.address}/gradio_api/upload", files={"files": ("my.csv", b"question,answer\n")}
+        ).json()
+        assert Path(path).read_bytes() and Path(path).is_relative_to(tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
