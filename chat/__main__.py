@@ -7,6 +7,7 @@ from pathlib import Path
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import NestedCompleter
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import create_output
 from rich.console import Console
 
 from chat.terminal import Chat, Read
@@ -37,7 +38,7 @@ class ChatOptions(Decoding):
 
 def main() -> None:
     options = parse_options(ChatOptions, "python -m chat", "모델과 이야기합니다.")
-    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    interactive = sys.stdin.isatty()
     out, notes = Console(), Console(stderr=True)
     models = Models(options.output_dir, pick_device(options.device), notice=notes.print)
     decoding = Decoding(**{name: getattr(options, name) for name in RULES})
@@ -88,7 +89,10 @@ def editing_reader() -> Read:
         event.current_buffer.insert_text("\n")
 
     session: PromptSession[str] = PromptSession(
-        completer=completer, complete_while_typing=False, key_bindings=bindings
+        completer=completer,
+        complete_while_typing=False,
+        key_bindings=bindings,
+        output=create_output(always_prefer_tty=True),  # stderr, where stdout goes to a file
     )
 
     def read(what: str) -> str | None:

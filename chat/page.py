@@ -4,7 +4,6 @@ import html
 import tempfile
 import traceback
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from console import UserError, explain, one_line
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
 from infer.batch import read_sheet, summarize_sheet
 from infer.models import NAMES, Models
-from infer.settings import Decoding
+from infer.settings import RULES, Decoding
 from infer.summarize import MAX_NEW_TOKENS, Summarizer
 from lora.base import EMBEDDED
 
@@ -73,14 +72,11 @@ def decoding_of(*values: float) -> Decoding:
     """Settings from what sliders or a program gave, in the order of `Decoding`; the rest default.
 
     Raises:
-        gr.Error: one that breaks its rule.
+        UserError: no number, or one that breaks its rule.
     """
-    kinds = [type(getattr(Decoding(), field.name)) for field in fields(Decoding)]
-    # A slider gives 40.0 where 40 is meant.
-    decoding = Decoding(*(kind(value) for kind, value in zip(kinds, values, strict=False)))
-    if decoding.broken:
-        name, rule = decoding.broken
-        raise told(UserError(f"{name} {getattr(decoding, name)}: {rule}."))
+    decoding = Decoding()
+    for name, value in zip(RULES, values, strict=False):
+        decoding = decoding.changed(name, value)
     return decoding
 
 
@@ -91,14 +87,15 @@ class Page:
         self.models = models
         self.worker = worker
 
-    def replies(self, name: str, question: str, answer: str, decoding: Decoding) -> Iterator[Reply]:
-        """`reply`, from the worker.
+    def replies(self, name: str, question: str, answer: str, *values: float) -> Iterator[Reply]:
+        """`reply`, from the worker; `values` are the settings as `decoding_of` takes them.
 
         Raises:
             gr.Error: whatever goes wrong, in one line.
         """
         try:
             check_lengths(question, answer)
+            decoding = decoding_of(*values)
             yield from self.worker.stream(
                 lambda: reply(self.models, name, question, answer, decoding)
             )
@@ -109,7 +106,7 @@ class Page:
         self, question: str, answer: str, name: str, *values: Any
     ) -> Iterator[tuple[str, str]]:
         """The summary so far, and what it took."""
-        for now in self.replies(name, question, answer, decoding_of(*values)):
+        for now in self.replies(name, question, answer, *values):
             yield now.text, f"{NAMES[name]} · {now.cost()}  \n{now.notice()}"
 
     def compare(self, question: str, answer: str, *values: Any) -> Iterator[list[Any]]:
@@ -117,7 +114,7 @@ class Page:
         boxes = {name: gr.Textbox("", label=NAMES[name]) for name in self.models.found}
         yield list(boxes.values())
         for name in boxes:
-            for now in self.replies(name, question, answer, decoding_of(*values)):
+            for now in self.replies(name, question, answer, *values):
                 boxes[name] = gr.Textbox(now.text, label=f"{NAMES[name]} · {now.cost()}")
                 yield list(boxes.values())
 
@@ -249,8 +246,7 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
             max_new_tokens: int = MAX_NEW_TOKENS,
         ) -> Iterator[str]:
             """The summary of an interview's question and answer, as it grows."""
-            decoding = decoding_of(max_new_tokens, temperature)
-            for now in page.replies(model, question, answer, decoding):
+            for now in page.replies(model, question, answer, max_new_tokens, temperature):
                 yield now.text
 
         gr.api(summarize, api_name="summarize", **one)

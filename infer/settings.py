@@ -42,8 +42,8 @@ class Decoding:
                 return name, rule
         return None
 
-    def changed(self, name: str, text: str) -> "Decoding":
-        """A copy with one setting as a person typed it.
+    def changed(self, name: str, value: object) -> "Decoding":
+        """A copy with one setting as a person typed it, or a program gave it.
 
         Raises:
             UserError: no such setting, no number, or one that breaks the rule.
@@ -52,12 +52,12 @@ class Decoding:
             raise UserError(f"{name}: 모르는 설정입니다. {', '.join(RULES)} 중에서 고르세요.")
         kind = type(getattr(self, name))
         try:
-            new = replace(self, **{name: kind(text)})
-        except ValueError as error:
+            new = replace(self, **{name: kind(value)})
+        except (TypeError, ValueError, OverflowError) as error:
             wanted = "정수" if kind is int else "수"
-            raise UserError(f"{name} {text}: {wanted}를 적으세요.") from error
+            raise UserError(f"{name} {value}: {wanted}를 적으세요.") from error
         if new.broken:
-            raise UserError(f"{name} {text}: {new.broken[1]}.")
+            raise UserError(f"{name} {value}: {new.broken[1]}.")
         return new
 
     @property

@@ -117,7 +117,7 @@ def test_csv_in_csv_out(trained: Path, runs: Path) -> None:
     assert result.returncode == 0, result.stderr
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    with (runs / "my.csv").open(encoding="utf-8-sig", newline="") as file:
+    with (runs / "my.csv").open(encoding="cp949", newline="") as file:
         given = list(csv.DictReader(file))
     assert len(rows) == 24 and any(row["summary"] for row in rows)
     for row, before in zip(rows, given, strict=True):  # nothing of the user's is lost

@@ -64,6 +64,8 @@ def test_one_function_is_for_programs(client: Any) -> None:
         ((QUESTION, ANSWER, "gpt5"), "모르는 모델"),
         ((QUESTION, ANSWER, "base", 1000.0), "temperature"),
         ((QUESTION, ANSWER, "base", 0.0, 0), "1 이상"),
+        ((QUESTION, ANSWER, "base", "뜨겁게"), "수를 적으세요"),
+        ((QUESTION, ANSWER, "base", 0.0, None), "정수를 적으세요"),
         (("뷁" * 1_000, ANSWER), "문맥"),
     ],
 )
