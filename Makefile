@@ -40,7 +40,7 @@ web: .venv/requirements-web ## 브라우저에서 (http://127.0.0.1:7860)
 	@$(BIN)/python -m chat.web $(ARGS)
 
 test: .venv/requirements-dev ## 테스트 (페이지의 테스트에는 chromium도 필요)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 torture: .venv/requirements-dev ## 죽이고 채우고 속여 보기: 이어서 하면 비트까지 같은가 (약 20분)
 	@$(BIN)/python -m tests.torture $(ARGS)

@@ -6,8 +6,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,11 +33,6 @@ def summary(checkpoints: Path) -> str:
     return one_line(summarizer.summarize([QUESTION], [ANSWER])[0])
 
 
-def piped(checkpoints: Path, text: bytes) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "chat", "--output-dir", str(checkpoints)]
-    return subprocess.run(command, input=text, cwd=ROOT, capture_output=True)
-
-
 def errors(stderr: str) -> list[str]:
     assert "Traceback" not in stderr
     return [line for line in stderr.splitlines() if line.startswith("오류: ")]
@@ -44,50 +40,50 @@ def errors(stderr: str) -> list[str]:
 
 def test_over_a_pipe_the_summaries_are_the_output(checkpoints: Path, summary: str) -> None:
     text = f"\ufeff{QUESTION}\r\n{ANSWER}\r\n/help\r\n{QUESTION}\r\n{ANSWER}"
-    result = piped(checkpoints, text.encode())
+    command = [sys.executable, "-m", "chat", "--output-dir", str(checkpoints)]
+    result = subprocess.run(command, input=text.encode(), cwd=ROOT, capture_output=True)
     assert result.returncode == 0, result.stderr.decode()
     assert result.stdout.decode() == f"{summary}\n{summary}\n"
     assert b"\x1b" not in result.stdout + result.stderr and "요약> ".encode() in result.stderr
 
 
-def test_mistakes_over_a_pipe_lose_nothing_and_show_at_the_end(
-    checkpoints: Path, summary: str
-) -> None:
+@pytest.fixture
+def piped(
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[object, str, list[str]]]:
+    """The same in this process: exit code, output and error lines."""
+
+    def talk(text: bytes, *words: str) -> tuple[object, str, list[str]]:
+        monkeypatch.setattr(sys, "argv", ["chat", "--output-dir", str(checkpoints), *words])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+        with pytest.raises(SystemExit) as stop:
+            run(main)
+        out, err = capsys.readouterr()
+        return stop.value.code, out, errors(err)
+
+    return talk
+
+
+def test_mistakes_over_a_pipe_lose_nothing_and_show_at_the_end(piped: Any, summary: str) -> None:
     text = f"/modle base\n{QUESTION}\n{ANSWER}\n{QUESTION}\n".encode()
-    result = piped(checkpoints, text)
-    said = errors(result.stderr.decode())
-    assert result.returncode == 2 and result.stdout.decode() == summary + "\n"
+    code, out, said = piped(text)
+    assert code == 2 and out == summary + "\n"
     assert len(said) == 3 and "모르는 명령" in said[0] and "답변이 없습니다" in said[1]
     assert "2개" in said[2]
 
 
-def test_what_is_no_utf8(checkpoints: Path) -> None:
-    result = piped(checkpoints, "질문은?\n답변".encode("cp949"))
-    said = errors(result.stderr.decode())
-    assert result.returncode == 2 and not result.stdout and "UTF-8" in said[0]
-
-
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("text", "words", "says"),
     [
-        (("--model", "gpt5"), "모르는 모델"),
-        (("--temperature", "-1"), "--temperature -1"),
-        (("--output-dir", "/no/such"), "make train"),
+        ("질문은?\n답변".encode("cp949"), (), "UTF-8"),
+        (b"", ("--model", "gpt5"), "모르는 모델"),
+        (b"", ("--temperature", "-1"), "--temperature -1"),
+        (b"", ("--output-dir", "/no/such"), "make train"),
     ],
 )
-def test_options_that_cannot_be_meant(
-    checkpoints: Path,
-    words: tuple[str, ...],
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["chat", "--output-dir", str(checkpoints), *words])
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-    with pytest.raises(SystemExit) as stop:
-        run(main)
-    said = errors(capsys.readouterr().err)
-    assert stop.value.code == 2 and len(said) == 1 and says in said[0]
+def test_what_cannot_be_meant(piped: Any, text: bytes, words: tuple[str, ...], says: str) -> None:
+    code, out, said = piped(text, *words)
+    assert code == 2 and not out and says in said[0]
 
 
 class Terminal:
