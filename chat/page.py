@@ -263,9 +263,12 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
             page.compare, [question, answer, *sliders], boxes, **one, **private
         )
         look.click(page.tokens, [question, answer, model], view, **private)
-
         run_file = start_file.click(
-            page.summarize_file, [upload, model, *sliders], [state, result], **private
+            page.summarize_file,
+            [upload, model, *sliders],
+            [state, result],
+            show_progress_on=result,
+            **private,
         )
         for button, event in ((stop, run), (stop_all, run_all), (stop_file, run_file)):
             button.click(None, cancels=[event], **private)
