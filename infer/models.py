@@ -80,7 +80,7 @@ class Models:
 
     @property
     def best(self) -> str:
-        """The one to begin with: what `make infer` would use, where there is such a one."""
+        """The one to begin with: the smallest there is."""
         return next(name for name in reversed(NAMES) if name in self.found)
 
     def check(self, name: str) -> None:

@@ -58,7 +58,7 @@ def test_summaries_alone_go_out(models: Models) -> None:
     assert [now.model for *_, now in talk.chat.turns] == ["lora", "lora"]
 
 
-def test_it_starts_with_what_infer_would_use(models: Models) -> None:
+def test_it_starts_with_the_smallest_model(models: Models) -> None:
     talk = Talk(models, QUESTION, ANSWER)
     assert talk.out == summary(models, "4bit") + "\n" and talk.chat.model == "4bit"
 
