@@ -13,6 +13,7 @@ from rich.text import Text
 
 from chat.reply import Reply, reply
 from console import UserError, explain, one_line
+from data.prompts import clean_text
 from infer.models import NAMES, Models
 from infer.settings import Decoding
 from lora.files import write_file
@@ -85,7 +86,7 @@ class Chat:
             if text is None:
                 self.done = self.interactive
                 return None
-            text = text.strip()
+            text = clean_text(text)  # a terminal may send half characters, a file NULs
             if text and not text.startswith("/"):
                 return text
             if text:
@@ -203,7 +204,12 @@ class Chat:
         """
         if not file:
             raise UserError("파일 이름이 없습니다. /save 요약.csv처럼 적으세요.")
-        path = Path(file).expanduser().resolve()
+        try:
+            path = Path(file).expanduser().resolve()
+        except RuntimeError as error:
+            raise UserError(
+                f"{file}: 그런 사용자의 폴더가 없습니다. 다른 곳을 적으세요."
+            ) from error
         if path.exists() and path not in self.saved:
             raise UserError(f"{file}: 이미 있습니다. 다른 이름을 적으세요.")
         text = io.StringIO(newline="")

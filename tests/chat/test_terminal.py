@@ -70,6 +70,12 @@ def test_a_setting_holds_from_then_on(models: Models) -> None:
     assert talk.notes.count("temperature") == 2 and "0.9" in talk.notes
 
 
+def test_half_characters_and_what_cannot_be_seen(models: Models, tmp_path: Path) -> None:
+    talk = Talk(models, "\udcb0" + QUESTION, f"{ANSWER}\x00\u200b", f"/save {tmp_path}/a\x00.csv")
+    assert talk.out == summary(models, "4bit") + "\n" and not talk.chat.mistakes
+    assert QUESTION in (tmp_path / "a.csv").read_text(encoding="utf-8-sig")
+
+
 def test_compare_asks_every_model(models: Models) -> None:
     talk = Talk(models, QUESTION, ANSWER, "/compare", "/history")
     names = [now.model for *_, now in talk.chat.turns]
@@ -110,6 +116,7 @@ def test_save_overwrites_no_file_of_another(models: Models, tmp_path: Path) -> N
         ("/compare", "아직"),
         ("/save", "파일 이름"),
         ("/save /no/such/folder/x.csv", "없습니다"),
+        ("/save ~no-such-user/x.csv", "사용자"),
         ("/ 그렇게", "모르는 명령"),
         ("/\x1b[2J", "모르는 명령"),
     ],
