@@ -1,31 +1,20 @@
-"""The page: what stands where, and which function a button calls."""
+"""The page: what stands where, and which action a button calls."""
 
-import html
-import tempfile
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from chat.reply import Reply, reply
-from chat.tokens import token_view
+from chat.actions import ROWS_LIMIT, Actions
 from chat.worker import Worker
-from console import UserError, explain, one_line
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
-from infer.batch import read_sheet, summarize_sheet
 from infer.models import NAMES, Models
-from infer.settings import RULES, Decoding
-from infer.summarize import MAX_NEW_TOKENS, Summarizer
+from infer.settings import Decoding
+from infer.summarize import MAX_NEW_TOKENS
 from lora.base import EMBEDDED
 
-QUESTION_LIMIT, ANSWER_LIMIT = 1_000, 10_000  # characters
-ROWS_LIMIT, FILE_LIMIT = 1_000, "10mb"
-BATCH = 16  # rows of a CSV between which others get their turn
+FILE_LIMIT = "10mb"  # of an upload
 WAITING = 100  # clients
-
-PROGRESS = gr.Progress()  # marks the argument that gradio fills
 
 # Label, lowest, highest, step.
 SLIDERS = {
@@ -39,128 +28,6 @@ SLIDERS = {
 }
 
 
-def told(error: Exception, path: str | None = None) -> gr.Error:
-    """An error as one Korean line for the page; a mistake of ours is also printed here.
-
-    `path` is where an upload lies on this machine, of which its reader knows the name alone.
-    """
-    explained = explain(error)
-    if explained is None:
-        traceback.print_exception(error)
-        explained = UserError("예상하지 못한 오류입니다. 페이지를 연 터미널의 기록을 보세요.")
-    text = str(explained)
-    if path:
-        text = text.replace(path, Path(path).name)
-    return gr.Error(html.escape(one_line(text)), print_exception=False)
-
-
-def check_lengths(question: str, answer: str) -> None:
-    """Refuse what nobody says in an interview.
-
-    Raises:
-        UserError: a text that is too long.
-    """
-    for what, text, limit in (
-        ("질문", question, QUESTION_LIMIT),
-        ("답변", answer, ANSWER_LIMIT),
-    ):
-        if len(text) > limit:
-            raise UserError(f"{what}이 {len(text):,}자입니다. {limit:,}자까지로 줄이세요.")
-
-
-def decoding_of(*values: float) -> Decoding:
-    """Settings from what sliders or a program gave, in the order of `Decoding`; the rest default.
-
-    Raises:
-        UserError: no number, or one that breaks its rule.
-    """
-    decoding = Decoding()
-    for name, value in zip(RULES, values, strict=False):
-        decoding = decoding.changed(name, value)
-    return decoding
-
-
-class Page:
-    """The functions behind the page. The models are touched in the worker's thread alone."""
-
-    def __init__(self, models: Models, worker: Worker) -> None:
-        self.models = models
-        self.worker = worker
-
-    def replies(self, name: str, question: str, answer: str, *values: float) -> Iterator[Reply]:
-        """`reply`, from the worker; `values` are the settings as `decoding_of` takes them.
-
-        Raises:
-            gr.Error: whatever goes wrong, in one line.
-        """
-        try:
-            check_lengths(question, answer)
-            decoding = decoding_of(*values)
-            yield from self.worker.stream(
-                lambda: reply(self.models, name, question, answer, decoding)
-            )
-        except Exception as error:
-            raise told(error) from None
-
-    def summarize(
-        self, question: str, answer: str, name: str, *values: Any
-    ) -> Iterator[tuple[str, str]]:
-        """The summary so far, and what it took."""
-        for now in self.replies(name, question, answer, *values):
-            yield now.text, f"{NAMES[name]} · {now.cost()}  \n{now.notice()}"
-
-    def compare(self, question: str, answer: str, *values: Any) -> Iterator[list[Any]]:
-        """One text a model, one after the other."""
-        boxes = {name: gr.Textbox("", label=NAMES[name]) for name in self.models.found}
-        yield list(boxes.values())
-        for name in boxes:
-            for now in self.replies(name, question, answer, *values):
-                boxes[name] = gr.Textbox(now.text, label=f"{NAMES[name]} · {now.cost()}")
-                yield list(boxes.values())
-
-    def tokens(self, question: str, answer: str, name: str) -> str:
-        """The prompt as this model's tokenizer cuts it."""
-        try:
-            check_lengths(question, answer)
-            return self.worker.call(lambda: token_view(self.summarizer(name), question, answer))
-        except ValueError:
-            raise told(UserError("질문이 모델의 문맥보다 깁니다. 질문을 줄이세요.")) from None
-        except Exception as error:
-            raise told(error) from None
-
-    def summarizer(self, name: str, decoding: Decoding | None = None) -> Summarizer:
-        """For the worker's thread."""
-        decoding = decoding or Decoding()
-        return Summarizer(*self.models.open(name), decoding.max_new_tokens, decoding.sampling)
-
-    def summarize_file(
-        self, path: str | None, name: str, *values: Any, progress: gr.Progress = PROGRESS
-    ) -> Iterator[tuple[str, str | None]]:
-        """How far it is, and at the end the file."""
-        try:
-            if path is None:
-                raise UserError("CSV 파일을 먼저 올리세요.")
-            sheet = read_sheet(Path(path))
-            if len(sheet.rows) > ROWS_LIMIT:
-                raise UserError(
-                    f"{len(sheet.rows):,}행입니다. 여기서는 {ROWS_LIMIT:,}행까지이니 "
-                    "make infer DATA=파일로 요약하세요."
-                )
-            target = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder()))
-            target = target / f"{Path(path).stem}-summary.csv"
-            decoding = decoding_of(*values)
-            summarizer = self.worker.call(lambda: self.summarizer(name, decoding))
-            steps = summarize_sheet(summarizer, sheet, target, BATCH)
-            done, rows = 0, len(sheet.usable)
-            while (step := self.worker.call(lambda: next(steps, None))) is not None:
-                done += step
-                progress((done, rows), desc="요약", unit="행")
-                yield f"{done:,}/{rows:,}행", None
-            yield f"{rows:,}행을 요약했습니다.", str(target)
-        except Exception as error:
-            raise told(error, path) from None
-
-
 def examples() -> list[list[str]]:
     """Questions and answers of the sample data that no run on it was trained on."""
     if not SAMPLE_CSV.is_file():
@@ -172,7 +39,7 @@ def examples() -> list[list[str]]:
 
 def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
     """The page, its buttons wired."""
-    page = Page(models, worker)
+    actions = Actions(models, worker)
     names = [(label, name) for name, label in NAMES.items() if name in models.found]
     with gr.Blocks(
         title="면접 요약기", analytics_enabled=False, delete_cache=(600, 3600)
@@ -246,13 +113,13 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
             max_new_tokens: int = MAX_NEW_TOKENS,
         ) -> Iterator[str]:
             """The summary of an interview's question and answer, as it grows."""
-            for now in page.replies(model, question, answer, max_new_tokens, temperature):
+            for now in actions.replies(model, question, answer, max_new_tokens, temperature):
                 yield now.text
 
         gr.api(summarize, api_name="summarize", **one)
 
         run = start.click(
-            page.summarize,
+            actions.summarize,
             [question, answer, model, *sliders],
             [summary, cost],
             show_progress_on=summary,
@@ -260,11 +127,11 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
             **private,
         )
         run_all = start_all.click(
-            page.compare, [question, answer, *sliders], boxes, **one, **private
+            actions.compare, [question, answer, *sliders], boxes, **one, **private
         )
-        look.click(page.tokens, [question, answer, model], view, **private)
+        look.click(actions.tokens, [question, answer, model], view, **private)
         run_file = start_file.click(
-            page.summarize_file,
+            actions.summarize_file,
             [upload, model, *sliders],
             [state, result],
             show_progress_on=result,

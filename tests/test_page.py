@@ -43,7 +43,7 @@ class Visit:
         settings = {"viewport": DESK, "locale": "ko-KR"} | settings
         self.context = chromium.new_context(**settings)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.outside: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.note(request.url, site.address))
@@ -81,8 +81,9 @@ class Visit:
         shown.wait_for(state="hidden")
         return text
 
-    def shown(self, locator: Any, text: str) -> None:
-        playwright.expect(locator).to_have_value(text, timeout=15_000)
+
+def shows(locator: Any, text: str) -> None:
+    playwright.expect(locator).to_have_value(text, timeout=60_000)
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_a_korean_question_and_the_summary_as_it_grows(visit: Visit, checkpoints
     )
     visit.button("요약하기").click()
     whole = summaries(checkpoints)["4bit"]
-    visit.shown(visit.summary, whole)
+    shows(visit.summary, whole)
     seen = visit.page.evaluate("[...window.seen]")
     assert len([text for text in seen if text and whole.startswith(text)]) > 2
     assert "토큰/초" in visit.page.locator("body").inner_text()
@@ -128,7 +129,7 @@ def test_korean_as_an_input_method_composes_it(visit: Visit) -> None:
             at = {"selectionStart": len(text), "selectionEnd": len(text)}
             keyboard.send("Input.imeSetComposition", {"text": text, **at})
         keyboard.send("Input.insertText", {"text": syllable[-1]})
-    visit.shown(visit.field("질문"), "한글")
+    shows(visit.field("질문"), "한글")
 
 
 def test_all_models_side_by_side(visit: Visit, checkpoints: Path) -> None:
@@ -136,7 +137,7 @@ def test_all_models_side_by_side(visit: Visit, checkpoints: Path) -> None:
     visit.tab("비교")
     visit.button("모두에게 묻기").click()
     for name, text in summaries(checkpoints).items():
-        visit.shown(visit.page.get_by_label(NAMES[name] + " · "), text)
+        shows(visit.page.get_by_label(NAMES[name] + " · "), text)
 
 
 def test_another_model_and_other_settings(visit: Visit, checkpoints: Path) -> None:
@@ -144,13 +145,13 @@ def test_another_model_and_other_settings(visit: Visit, checkpoints: Path) -> No
     visit.page.get_by_label("베이스", exact=True).check()
     visit.button("디코딩 설정").click()
     tokens = visit.page.get_by_label("number input for 요약의 최대 토큰 수")
-    visit.shown(tokens, "120")
+    shows(tokens, "120")
     tokens.fill("10")
     tokens.press("Tab")
-    visit.shown(visit.page.get_by_role("slider", name="요약의 최대 토큰 수"), "10")
+    shows(visit.page.get_by_role("slider", name="요약의 최대 토큰 수"), "10")
     visit.button("요약하기").click()
     model = load_model("ko-gpt2-mini", torch.device("cpu"))
-    visit.shown(visit.summary, Summarizer(*model, 10).summarize([QUESTION], [ANSWER])[0])
+    shows(visit.summary, Summarizer(*model, 10).summarize([QUESTION], [ANSWER])[0])
 
 
 def test_an_example_fills_both_fields(visit: Visit) -> None:
@@ -206,7 +207,7 @@ def test_a_long_csv_is_stopped_and_others_are_served(visit: Visit, tmp_path: Pat
     visit.tab("요약")
     visit.fill()
     visit.button("요약하기").click()  # takes its turn between two batches
-    playwright.expect(visit.summary).not_to_be_empty(timeout=15_000)
+    playwright.expect(visit.summary).not_to_be_empty(timeout=60_000)
     visit.tab("CSV")
     visit.button("멈추기").click()
     state = visit.page.get_by_text("/1,000행").last
@@ -240,7 +241,7 @@ def test_what_cannot_be_answered_is_one_line(visit: Visit, tmp_path: Path) -> No
 def test_html_is_text(visit: Visit) -> None:
     visit.fill(HOSTILE, f"{HOSTILE} {ANSWER}")
     visit.button("요약하기").click()
-    playwright.expect(visit.summary).not_to_be_empty(timeout=15_000)
+    playwright.expect(visit.summary).not_to_be_empty(timeout=60_000)
     assert visit.page.evaluate("window.harmed") is None
 
 

@@ -59,6 +59,7 @@ def test_one_function_is_for_programs(client: Any) -> None:
     [
         (("", ANSWER), "모두 적으세요"),
         ((QUESTION, "\u200b "), "모두 적으세요"),
+        ((None, ANSWER), "모두 적으세요"),
         ((QUESTION, "가" * 20_000), "20,000자"),
         (("질" * 1_001, ANSWER), "1,000자까지"),
         ((QUESTION, ANSWER, "gpt5"), "모르는 모델"),
