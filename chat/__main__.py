@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import NestedCompleter
+from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import create_output
 from rich.console import Console
+from rich.text import Text
 
 from chat.terminal import Chat, Read
 from console import UserError, option, parse_options, refuse, run
@@ -36,11 +37,22 @@ class ChatOptions(Decoding):
             refuse(name, getattr(self, name), rule)
 
 
+class Output(Console):
+    """A rich console that leaves it to `console.run` when `| head` has seen enough."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def main() -> None:
     options = parse_options(ChatOptions, "python -m chat", "모델과 이야기합니다.")
     interactive = sys.stdin.isatty()
-    out, notes = Console(), Console(stderr=True)
-    models = Models(options.output_dir, pick_device(options.device), notice=notes.print)
+    out, notes = Output(), Output(stderr=True)
+    models = Models(
+        options.output_dir,
+        pick_device(options.device),
+        notice=lambda text: notes.print(Text(text), soft_wrap=True),
+    )
     decoding = Decoding(**{name: getattr(options, name) for name in RULES})
     read = editing_reader() if interactive else line_reader()
     chat = Chat(models, decoding, read, out, notes, interactive)
@@ -51,7 +63,12 @@ def main() -> None:
     chat.say(f"모델: {NAMES[chat.model]} ({models.found[chat.model]}, {models.device.type})")
     if interactive:
         chat.say("질문과 답변을 적으면 요약합니다. 도움말 /help, 끝내기 /quit")
-    chat.talk()
+    try:
+        chat.talk()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"표준 입력의 {chat.line}번째 줄이 UTF-8이 아닙니다. UTF-8로 바꿔 주세요."
+        ) from error
     if chat.mistakes and not interactive:
         raise UserError(f"입력 가운데 {chat.mistakes}개를 처리하지 못했습니다. 위의 줄을 보세요.")
 
@@ -60,17 +77,10 @@ def line_reader() -> Read:
     """From a pipe: a question a line, its answer the next line.
 
     Raises:
-        UserError: when it reads what is no UTF-8.
+        UnicodeDecodeError: when it comes to a line that is no UTF-8.
     """
-    sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
-
-    def read(_what: str) -> str | None:
-        try:
-            return sys.stdin.readline() or None
-        except UnicodeDecodeError as error:
-            raise UserError("표준 입력이 UTF-8이 아닙니다. UTF-8로 바꿔 주세요.") from error
-
-    return read
+    lines = iter(sys.stdin.buffer)
+    return lambda _what: line.decode("utf-8-sig") if (line := next(lines, None)) else None
 
 
 def editing_reader() -> Read:
@@ -78,18 +88,16 @@ def editing_reader() -> Read:
 
     What is pasted keeps its line ends: terminals say where a paste begins and ends.
     """
-    names = dict.fromkeys(NAMES)
-    settings = dict.fromkeys(RULES)
-    commands = dict.fromkeys(("/compare", "/again", "/history", "/save", "/help", "/quit"))
-    completer = NestedCompleter.from_nested_dict({"/model": names, "/set": settings, **commands})
     bindings = KeyBindings()
 
     @bindings.add("escape", "enter")
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
+    commands = [*(f"/model {name}" for name in NAMES), *(f"/set {name} " for name in RULES)]
+    commands += ["/compare", "/again", "/history", "/save ", "/help", "/quit"]
     session: PromptSession[str] = PromptSession(
-        completer=completer,
+        completer=WordCompleter(commands, sentence=True),
         complete_while_typing=False,
         key_bindings=bindings,
         output=create_output(always_prefer_tty=True),  # stderr, where stdout goes to a file

@@ -1,9 +1,11 @@
 """What the page's buttons do. The models are touched in the worker's thread alone."""
 
 import html
+import shutil
 import tempfile
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ def told(error: Exception, path: str | None = None) -> gr.Error:
     text = str(explained)
     if path:
         text = text.replace(path, Path(path).name)
-    return gr.Error(html.escape(one_line(text)), print_exception=False)
+    return gr.Error(html.escape(one_line(text), quote=False), print_exception=False)
 
 
 def cleaned(question: str, answer: str) -> tuple[str, str]:
@@ -103,23 +105,31 @@ class Actions:
         boxes = {name: gr.Textbox("", label=NAMES[name]) for name in self.models.found}
         yield list(boxes.values())
         for name in boxes:
+            try:
+                self.worker.call(partial(self.models.open, name))
+            except UserError as error:  # the others can still be compared
+                boxes[name] = gr.Textbox(one_line(str(error)), label=f"{NAMES[name]} · 오류")
+                yield list(boxes.values())
+                continue
             for now in self.replies(name, question, answer, *values):
                 boxes[name] = gr.Textbox(now.text, label=f"{NAMES[name]} · {now.cost()}")
                 yield list(boxes.values())
 
-    def tokens(self, question: str, answer: str, name: str) -> str:
+    def tokens(self, question: str, answer: str, name: str, *values: Any) -> str:
         """The prompt as this model's tokenizer cuts it."""
         try:
             question, answer = cleaned(question, answer)
-            return self.worker.call(lambda: token_view(self.summarizer(name), question, answer))
+            decoding = decoding_of(*values)
+            return self.worker.call(
+                lambda: token_view(self.summarizer(name, decoding), question, answer)
+            )
         except ValueError:
             raise told(UserError("질문이 모델의 문맥보다 깁니다. 질문을 줄이세요.")) from None
         except Exception as error:
             raise told(error) from None
 
-    def summarizer(self, name: str, decoding: Decoding | None = None) -> Summarizer:
+    def summarizer(self, name: str, decoding: Decoding) -> Summarizer:
         """For the worker's thread."""
-        decoding = decoding or Decoding()
         return Summarizer(*self.models.open(name), decoding.max_new_tokens, decoding.sampling)
 
     def summarize_file(
@@ -135,16 +145,20 @@ class Actions:
                     f"{len(sheet.rows):,}행입니다. 여기서는 {ROWS_LIMIT:,}행까지이니 "
                     "make infer DATA=파일로 요약하세요."
                 )
-            target = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder()))
-            target = target / f"{Path(path).stem}-summary.csv"
             decoding = decoding_of(*values)
             summarizer = self.worker.call(lambda: self.summarizer(name, decoding))
-            steps = summarize_sheet(summarizer, sheet, target, BATCH)
-            done, rows = 0, len(sheet.usable)
-            while (step := self.worker.call(lambda: next(steps, None))) is not None:
-                done += step
-                progress((done, rows), desc="요약", unit="행")
-                yield f"{done:,}/{rows:,}행", None
-            yield f"{rows:,}행을 요약했습니다.", str(target)
+            folder = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder()))
+            target = folder / f"{Path(path).stem}-summary.csv"
+            try:
+                steps = summarize_sheet(summarizer, sheet, target, BATCH)
+                done, rows = 0, len(sheet.usable)
+                while (step := self.worker.call(lambda: next(steps, None))) is not None:
+                    done += step
+                    progress((done, rows), desc="요약", unit="행")
+                    yield f"{done:,}/{rows:,}행", None
+                yield f"{rows:,}행을 요약했습니다.", str(target)
+            finally:
+                if not target.exists():  # stopped: what was written of it is somebody's interview
+                    shutil.rmtree(folder, ignore_errors=True)
         except Exception as error:
             raise told(error, path) from None

@@ -78,7 +78,7 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
                         stop = gr.Button("멈추기", min_width=80)
                     summary = gr.Textbox(label="요약", lines=5, buttons=["copy"], elem_id="summary")
                     cost = gr.Markdown()
-                with gr.Tab("비교"):
+                with gr.Tab("비교", visible=len(names) > 1):
                     with gr.Row():
                         start_all = gr.Button("모두에게 묻기", variant="primary", min_width=80)
                         stop_all = gr.Button("멈추기", min_width=80)
@@ -129,15 +129,16 @@ def build(models: Models, worker: Worker, report: bool) -> gr.Blocks:
         run_all = start_all.click(
             actions.compare, [question, answer, *sliders], boxes, **one, **private
         )
-        look.click(actions.tokens, [question, answer, model], view, **private)
+        look.click(actions.tokens, [question, answer, model, *sliders], view, **private)
         run_file = start_file.click(
             actions.summarize_file,
             [upload, model, *sliders],
             [state, result],
             show_progress_on=result,
+            concurrency_limit=8,  # they take turns batch by batch
             **private,
         )
         for button, event in ((stop, run), (stop_all, run_all), (stop_file, run_file)):
             button.click(None, cancels=[event], **private)
-    blocks.queue(max_size=WAITING)
+    blocks.queue(max_size=WAITING, api_open=False)  # no way past the queue
     return blocks

@@ -48,6 +48,11 @@ def with_policy(app: Application) -> Application:
     return answer
 
 
+async def no_download(url: str, cache_dir: str) -> str:
+    """In the place of gradio's own: a request may name an address where a file is meant."""
+    raise gr.Error("CSV 파일을 올리세요.", print_exception=False)
+
+
 def listen(host: str, port: int) -> socket.socket:
     """The one port that is opened.
 
@@ -86,12 +91,17 @@ def serve(models: Models, host: str, port: int) -> None:
             raise HTTPException(404, "보고서가 없습니다. make train을 먼저 실행하세요.")
         return FileResponse(newest(found))
 
+    page = build(models, worker, report=bool(reports()))
+    # gradio looks whether a "file" that a request names was uploaded only if it was launched.
+    page.has_launched = True
+    gr.processing_utils.async_ssrf_protected_download = no_download
+
     # What people upload is theirs: it goes when the server does.
-    with tempfile.TemporaryDirectory() as uploads:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads
         gr.mount_gradio_app(
             app,
-            build(models, worker, report=bool(reports())),
+            page,
             path="/",
             server_name=host,
             server_port=port,

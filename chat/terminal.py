@@ -56,6 +56,7 @@ class Chat:
         self.last: tuple[str, str] | None = None  # question and answer
         self.turns: list[tuple[str, str, Reply]] = []
         self.saved: set[Path] = set()  # files of this conversation, which it may write again
+        self.line = 0  # of the input: over a pipe, where a mistake is
         self.mistakes = 0
         self.done = False
 
@@ -69,24 +70,28 @@ class Chat:
                     self.last = question, answer
                     self.summarize(self.model, question, answer)
                 elif question and not self.done and not self.interactive:
-                    raise UserError("마지막 질문에 답변이 없습니다. 다음 줄에 답변을 주세요.")
+                    self.out.print()
+                    raise UserError("질문에 답변이 없습니다. 질문 다음 줄에 답변을 주세요.")
                 else:
                     return
             except KeyboardInterrupt:
                 if not self.interactive:
                     raise  # nobody sits here who could go on
-                self.say("\n멈췄습니다. 끝내려면 /quit")
+                self.say("멈췄습니다. 끝내려면 /quit")
             except Exception as error:
                 self.complain(error)
 
     def ask(self, what: str) -> str | None:
         """The next text, once the commands before it are carried out; None where none comes."""
         while not self.done:
+            self.line += 1
             text = self.read(what)
             if text is None:
                 self.done = self.interactive
                 return None
             text = clean_text(text)  # a terminal may send half characters, a file NULs
+            if what == "답변" and not self.interactive:
+                return text  # whatever it says: else all pairs behind it would be shifted
             if text and not text.startswith("/"):
                 return text
             if text:
@@ -133,26 +138,24 @@ class Chat:
         return self.last
 
     def replies(self, name: str, question: str, answer: str) -> Iterator[Reply]:
-        """`reply`, remembered as far as it came."""
-        if name not in self.models.opened:
-            self.say(f"{NAMES[name]} 모델을 엽니다.")
-        now = None
-        try:
-            for now in reply(self.models, name, question, answer, self.decoding):
-                yield now
-        finally:
-            if now and now.text:
-                self.turns.append((question, answer, now))
+        """`reply`; one that comes to its end is remembered."""
+        for now in reply(self.models, name, question, answer, self.decoding):
+            yield now
+        self.turns.append((question, answer, now))
 
     def summarize(self, name: str, question: str, answer: str) -> None:
         """Write one summary as it comes."""
+        if name not in self.models.opened:
+            self.say(f"{NAMES[name]} 모델을 엽니다.")
         shown = 0
-        for now in self.replies(name, question, answer):
-            if now.tokens == 0:
-                self.notes.print(Text("요약> ", style="bold green"), end="")
-            self.out.out(one_line(now.text[shown:]), end="", highlight=False)
-            shown = len(now.text)
-        self.out.print()
+        try:
+            for now in self.replies(name, question, answer):
+                if now.tokens == 0:
+                    self.notes.print(Text("요약> ", style="bold green"), end="")
+                self.out.out(one_line(now.text[shown:]), end="", highlight=False)
+                shown = len(now.text)
+        finally:
+            self.out.print()  # each question has its line, whatever became of it
         self.say(f"({NAMES[name]} · {now.cost()})")
         if now.unread:
             self.say(now.notice())
@@ -160,10 +163,15 @@ class Chat:
     def compare(self, question: str, answer: str) -> None:
         """The same question and answer to each model there is, in one growing table."""
         replies: dict[str, Reply] = {}
-        for name in self.models.found:
-            self.models.open(name)  # before the clock and the table start
         with Live(console=self.out, refresh_per_second=8) as live:
             for name in self.models.found:
+                try:
+                    self.models.open(name)
+                except UserError as error:  # the others can still be compared
+                    self.mistakes += 1
+                    replies[name] = Reply(name, f"오류: {error}")
+                    live.update(side_by_side(replies))
+                    continue
                 for now in self.replies(name, question, answer):
                     replies[name] = now
                     live.update(side_by_side(replies))
@@ -210,6 +218,8 @@ class Chat:
             raise UserError(
                 f"{file}: 그런 사용자의 폴더가 없습니다. 다른 곳을 적으세요."
             ) from error
+        if not path.parent.is_dir():
+            raise UserError(f"{path.parent}: 폴더가 없습니다. 있는 폴더를 적으세요.")
         if path.exists() and path not in self.saved:
             raise UserError(f"{file}: 이미 있습니다. 다른 이름을 적으세요.")
         text = io.StringIO(newline="")
@@ -232,7 +242,9 @@ class Chat:
         if explained is None:
             raise error
         self.mistakes += 1
-        self.notes.print(Text(f"오류: {one_line(str(explained))}", style="red"), soft_wrap=True)
+        where = "" if self.interactive else f"{self.line}번째 줄: "
+        line = f"오류: {where}{one_line(str(explained))}"
+        self.notes.print(Text(line, style="red"), soft_wrap=True)
 
 
 def side_by_side(replies: dict[str, Reply]) -> Table:

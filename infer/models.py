@@ -103,6 +103,9 @@ class Models:
             UserError: there is none, or it cannot be opened.
         """
         self.check(name)
+        # `load_model` takes the name of a folder that is not there for one of the hub's.
+        if name != "base" and not Path(self.found[name]).is_dir():
+            raise UserError(f"{self.found[name]}: 없어졌습니다. {ADVICE[name]}로 다시 만드세요.")
         model = self.opened.pop(name, None) or load_model(self.found[name], self.device)
         self.opened[name] = model  # last: the order of use
         while len(self.opened) > 1 and sum(weight(m) for m, _ in self.opened.values()) > ROOM:

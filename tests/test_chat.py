@@ -67,15 +67,23 @@ def piped(
 def test_mistakes_over_a_pipe_lose_nothing_and_show_at_the_end(piped: Any, summary: str) -> None:
     text = f"/modle base\n{QUESTION}\n{ANSWER}\n{QUESTION}\n".encode()
     code, out, said = piped(text)
-    assert code == 2 and out == summary + "\n"
-    assert len(said) == 3 and "모르는 명령" in said[0] and "답변이 없습니다" in said[1]
+    assert code == 2 and out == summary + "\n\n"
+    assert len(said) == 3 and "1번째 줄: /modle: 모르는" in said[0] and "5번째 줄" in said[1]
     assert "2개" in said[2]
+
+
+@pytest.mark.parametrize("bad", ["질문은?\n답변".encode("cp949"), "한\n글".encode()[:-1]])
+def test_bytes_that_are_no_utf8_end_it_where_they_stand(
+    piped: Any, summary: str, bad: bytes
+) -> None:
+    code, out, said = piped(f"{QUESTION}\n{ANSWER}\n".encode() + bad)
+    assert code == 2 and out == summary + "\n" and len(said) == 1
+    assert "UTF-8" in said[0] and re.search("[34]번째 줄", said[0])
 
 
 @pytest.mark.parametrize(
     ("text", "words", "says"),
     [
-        ("질문은?\n답변".encode("cp949"), (), "UTF-8"),
         (b"", ("--model", "gpt5"), "모르는 모델"),
         (b"", ("--temperature", "-1"), "--temperature -1"),
         (b"", ("--output-dir", "/no/such"), "make train"),
@@ -145,7 +153,9 @@ def test_a_conversation_at_a_terminal(terminal: Terminal, summary: str) -> None:
     (row,) = saved(terminal)
     assert (row["question"], row["answer"]) == (QUESTION, ANSWER)
     assert one_line(row["summary"]) == summary
-    terminal.type("/compare\r")
+    terminal.type("/comp\t")
+    terminal.until("are")  # completed
+    terminal.type("\r")
     for label in ("베이스", "LoRA", "병합 fp16", "8비트", "4비트"):
         terminal.until(label)
 
@@ -172,6 +182,7 @@ def test_a_paste_of_many_lines_is_one_answer(terminal: Terminal) -> None:
 
 def test_ctrl_c_stops_the_answer_not_the_program(terminal: Terminal, summary: str) -> None:
     terminal.until("질문> ")
+    before = len(saved(terminal))
     terminal.command("/set temperature 5", "난수 시드")
     terminal.command("/set max_new_tokens 200", "난수 시드")
     terminal.ask(QUESTION, ANSWER)
@@ -183,12 +194,13 @@ def test_ctrl_c_stops_the_answer_not_the_program(terminal: Terminal, summary: st
     terminal.command("/set max_new_tokens 120", "난수 시드")
     terminal.type("/again\r")
     assert summary in terminal.until("토큰/초)")
-    stopped, whole = saved(terminal)[-2:]
-    assert len(stopped["summary"]) > 0 and one_line(whole["summary"]) == summary
+    rows = saved(terminal)
+    assert len(rows) == before + 1 and one_line(rows[-1]["summary"]) == summary
 
 
 def test_ctrl_d_ends_it(terminal: Terminal) -> None:
     terminal.until("질문> ")
     terminal.type("\x04")
+    terminal.child.expect(pytest.importorskip("pexpect").EOF)
     terminal.child.wait()
     assert terminal.child.exitstatus == 0

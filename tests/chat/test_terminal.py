@@ -115,7 +115,7 @@ def test_save_overwrites_no_file_of_another(models: Models, tmp_path: Path) -> N
         ("/again", "아직"),
         ("/compare", "아직"),
         ("/save", "파일 이름"),
-        ("/save /no/such/folder/x.csv", "없습니다"),
+        ("/save /no/such/folder/x.csv", "/no/such/folder: 폴더가 없습니다"),
         ("/save ~no-such-user/x.csv", "사용자"),
         ("/ 그렇게", "모르는 명령"),
         ("/\x1b[2J", "모르는 명령"),
@@ -131,7 +131,7 @@ def test_a_mistake_is_one_line_and_the_talk_goes_on(models: Models, line: str, s
 
 def test_an_impossible_question_ends_its_turn_alone(models: Models) -> None:
     talk = Talk(models, "긴 질문 " * 1000, ANSWER, QUESTION, ANSWER)
-    assert "문맥" in talk.notes and talk.out == summary(models, "4bit") + "\n"
+    assert "문맥" in talk.notes and talk.out == "\n" + summary(models, "4bit") + "\n"
 
 
 def test_ctrl_c_ends_the_turn_not_the_talk(models: Models) -> None:
@@ -140,7 +140,9 @@ def test_ctrl_c_ends_the_turn_not_the_talk(models: Models) -> None:
     assert talk.asked == ["질문", "답변", "질문", "답변", "질문"]
 
 
-def test_ctrl_c_keeps_what_was_written(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_summary_is_no_one_s_to_train_on(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = summary(models, "4bit")
     stream = Summarizer.stream
 
@@ -152,8 +154,8 @@ def test_ctrl_c_keeps_what_was_written(models: Models, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Summarizer, "stream", interrupted)
     talk = Talk(models, QUESTION, ANSWER, "/history")
-    ((*_, now),) = talk.chat.turns
-    assert now.tokens == 3 and 0 < len(now.text) < len(whole) and whole.startswith(now.text)
+    assert not talk.chat.turns and "멈췄습니다" in talk.notes
+    assert talk.out.endswith("\n") and whole.startswith(talk.out[:-1]) and len(talk.out) > 1
 
 
 def test_ctrl_c_over_a_pipe_ends_the_program(models: Models) -> None:
@@ -161,7 +163,26 @@ def test_ctrl_c_over_a_pipe_ends_the_program(models: Models) -> None:
         Talk(models, QUESTION, KeyboardInterrupt(), interactive=False)
 
 
+def test_over_a_pipe_every_pair_keeps_its_line(models: Models) -> None:
+    pairs = ((QUESTION, ANSWER), (QUESTION, ""), (QUESTION, "/again"), (QUESTION, ANSWER))
+    talk = Talk(models, "", *(line for pair in pairs for line in pair), interactive=False)
+    lines = talk.out.splitlines()
+    assert len(lines) == 4 and lines[0] == lines[3] == summary(models, "4bit") and not lines[1]
+    assert talk.chat.mistakes == 1 and "5번째 줄: 질문에 답변이" in talk.notes
+
+
+def test_one_model_that_cannot_be_opened_spoils_no_comparison(
+    checkpoints: Path, models: Models
+) -> None:
+    broken = Models(checkpoints, torch.device("cpu"))
+    broken.found["8bit"] = "checkpoints/gone"
+    talk = Talk(broken, QUESTION, ANSWER, "/compare")
+    assert [now.model for *_, now in talk.chat.turns] == ["4bit", "base", "lora", "merged", "4bit"]
+    assert "checkpoints/gone: 없어졌습니다" in talk.out and talk.chat.mistakes == 1
+
+
 def test_a_question_alone_over_a_pipe(models: Models) -> None:
     talk = Talk(models, QUESTION, interactive=False)
-    assert talk.chat.mistakes == 1 and "답변이 없습니다" in talk.notes and not talk.out
+    assert talk.chat.mistakes == 1 and "2번째 줄: 질문에 답변이" in talk.notes
+    assert talk.out == "\n"
     assert not Talk(models, QUESTION, "/quit", interactive=False).chat.mistakes

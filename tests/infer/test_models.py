@@ -56,6 +56,9 @@ def test_a_quantised_model_alone_is_enough(checkpoints: Path, tmp_path: Path) ->
         models.open("8bit")
     with pytest.raises(UserError, match="4bit 중에서"):
         models.open("gpt5")
+    (tmp_path / "ko-gpt2-mini-bnb-4bit").unlink()
+    with pytest.raises(UserError, match=r"없어졌습니다.*make quantize"):  # not: the hub is asked
+        models.open("4bit")
 
 
 def test_without_any_model_it_says_what_to_run(tmp_path: Path) -> None:
