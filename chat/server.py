@@ -91,14 +91,14 @@ def serve(models: Models, host: str, port: int) -> None:
             raise HTTPException(404, "보고서가 없습니다. make train을 먼저 실행하세요.")
         return FileResponse(newest(found))
 
-    page = build(models, worker, report=bool(reports()))
-    # gradio looks whether a "file" that a request names was uploaded only if it was launched.
-    page.has_launched = True
     gr.processing_utils.async_ssrf_protected_download = no_download
 
     # What people upload is theirs: it goes when the server does.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as uploads:
-        os.environ["GRADIO_TEMP_DIR"] = uploads
+        os.environ["GRADIO_TEMP_DIR"] = uploads  # read as the page is built
+        page = build(models, worker, report=bool(reports()))
+        # gradio checks that a "file" a request names was uploaded only where it was launched.
+        page.has_launched = True
         gr.mount_gradio_app(
             app,
             page,

@@ -42,4 +42,4 @@ def serving(checkpoints: Path, **environment: str) -> Iterator[Site]:
         yield Site(found[0], int(found[1]), process.pid)
     finally:
         process.terminate()
-        assert process.wait() == 0
+        assert process.wait(timeout=60) == 0

@@ -1,8 +1,10 @@
 """The page's server, as programs meet it: gradio_client, curl, and who looks at its sockets."""
 
+import http.server
 import re
 import socket
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +43,7 @@ def client(site: Site) -> Any:
 def test_a_program_gets_the_summary_as_it_grows(client: Any, checkpoints: Path) -> None:
     texts = list(client.submit(QUESTION, ANSWER, api_name="/summarize"))
     whole = summary(checkpoints, "4bit")
-    assert texts[-1] == whole and len(set(texts)) > 2
+    assert texts[-1] == whole and len({*texts} - {""}) > 1
     assert all(whole.startswith(text) for text in texts)
 
 
@@ -126,6 +128,32 @@ def test_what_the_browser_is_told(site: Site, checkpoints: Path) -> None:
 def test_what_it_does_not_give_away(site: Site, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(site.address + path)
+
+
+def test_a_file_is_what_was_uploaded(site: Site, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("question,answer,salary-of-the-boss\n1,2,3\n", encoding="utf-8")
+    asked: list[str] = []
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+
+    elsewhere = http.server.HTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+    api = f"{site.address}/gradio_api"
+    calls = httpx.get(f"{site.address}/config").json()["dependencies"]
+    (call,) = [call for call in calls if call["api_name"] == "summarize_file"]
+    for path in (str(secret), f"http://127.0.0.1:{elsewhere.server_port}/x.csv"):
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        body = {"data": [file, "base"], "fn_index": call["id"], "session_hash": "x"}
+        assert httpx.post(f"{api}/run/{call['api_name']}", json=body).status_code >= 400
+        httpx.post(f"{api}/queue/join", json=body).raise_for_status()
+        events = httpx.get(f"{api}/queue/data", params={"session_hash": "x"}, timeout=60).text
+        assert '"success":false' in events and "salary" not in events
+        assert "올리세요" in events or path.startswith("/")
+    elsewhere.shutdown()
+    assert not asked
 
 
 @pytest.mark.parametrize("port", [None, 70_000, -1])
