@@ -239,7 +239,7 @@ class Chat:
     def complain(self, error: Exception) -> None:
         """One line on an error that a person can mend; any other goes on up."""
         explained = explain(error)
-        if explained is None:
+        if explained is None or isinstance(error, BrokenPipeError):  # nobody reads any more
             raise error
         self.mistakes += 1
         where = "" if self.interactive else f"{self.line}번째 줄: "

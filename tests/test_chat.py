@@ -47,6 +47,18 @@ def test_over_a_pipe_the_summaries_are_the_output(checkpoints: Path, summary: st
     assert b"\x1b" not in result.stdout + result.stderr and "요약> ".encode() in result.stderr
 
 
+def test_a_reader_that_has_seen_enough_ends_it(checkpoints: Path) -> None:
+    command = [sys.executable, "-m", "chat", "--output-dir", str(checkpoints)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdout.close()
+        process.stdin.write(f"{QUESTION}\n{ANSWER}\n".encode())
+        process.stdin.close()
+        assert not errors(process.stderr.read().decode())
+    assert process.returncode == 141
+
+
 @pytest.fixture
 def piped(
     checkpoints: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
