@@ -212,9 +212,11 @@ def test_a_long_csv_is_stopped_and_others_are_served(visit: Visit, tmp_path: Pat
     playwright.expect(visit.summary).not_to_be_empty(timeout=60_000)
     visit.tab("CSV")
     visit.button("멈추기").click()
-    visit.page.wait_for_timeout(1000)
-    before = state.inner_text()
-    visit.page.wait_for_timeout(2000)
+    for _ in range(10):  # a batch that was under way may still be told
+        before = state.inner_text()
+        visit.page.wait_for_timeout(3000)
+        if state.inner_text() == before:
+            break
     assert state.inner_text() == before != "1,000/1,000행"
 
 
