@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
+from starlette.requests import ClientDisconnect
 
 from chat.page import FILE_LIMIT, build
 from chat.worker import Worker
@@ -43,7 +45,8 @@ def with_policy(app: Application) -> Application:
                 message = message | {"headers": [*message["headers"], header]}
             await send(message)
 
-        await app(scope, receive, send_more)
+        with suppress(ClientDisconnect):  # who leaves during an upload is no mistake of ours
+            await app(scope, receive, send_more)
 
     return answer
 

@@ -74,6 +74,10 @@ class Visit:
         self.field("질문").fill(question)
         self.field("답변").fill(answer)
 
+    def upload(self, path: Path) -> None:
+        self.page.locator("input[type=file]").first.set_input_files(path)
+        self.page.get_by_label(path.name).wait_for()  # its label: the name itself is split in two
+
     def complaint(self) -> str:
         """The text of the one error shown, which is then closed."""
         shown = self.page.get_by_test_id("toast-body")
@@ -180,8 +184,7 @@ def test_a_csv_comes_back_with_summaries(visit: Visit, checkpoints: Path, tmp_pa
     upload = tmp_path / "면접 기록.csv"
     upload.write_text(f"id,question,answer\n7,{QUESTION},{ANSWER}\n8,,빈 질문\n", "cp949")
     visit.tab("CSV")
-    visit.page.locator("input[type=file]").first.set_input_files(upload)
-    visit.page.get_by_text("면접 기록.csv").first.wait_for()
+    visit.upload(upload)
     visit.button("모든 행 요약하기").click()
     visit.page.get_by_text("1행을 요약했습니다.").wait_for()
     with visit.page.expect_download() as download:
@@ -201,8 +204,7 @@ def test_a_long_csv_is_stopped_and_others_are_served(visit: Visit, tmp_path: Pat
     upload = tmp_path / "long.csv"
     upload.write_text("question,answer\n" + f"{QUESTION},{ANSWER}\n" * 1000, "utf-8")
     visit.tab("CSV")
-    visit.page.locator("input[type=file]").first.set_input_files(upload)
-    visit.page.get_by_text("long.csv").first.wait_for()
+    visit.upload(upload)
     visit.button("모든 행 요약하기").click()
     state = visit.page.get_by_text(re.compile(r"^[\d,]+/1,000행$"))
     state.wait_for()
@@ -235,8 +237,7 @@ def test_what_cannot_be_answered_is_one_line(visit: Visit, tmp_path: Path) -> No
     visit.tab("CSV")
     visit.button("모든 행 요약하기").click()
     assert "CSV 파일을 먼저" in visit.complaint()
-    visit.page.locator("input[type=file]").first.set_input_files(upload)
-    visit.page.get_by_text("hostile.csv").first.wait_for()
+    visit.upload(upload)
     visit.button("모든 행 요약하기").click()
     line = visit.complaint()
     assert line.startswith("hostile.csv: ") and "answer" in line  # not where it lies here

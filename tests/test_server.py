@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -167,10 +168,26 @@ def test_a_port_that_cannot_be_had(port: int | None) -> None:
     assert 0 < int(hint) < 2**16 and int(hint) != port
 
 
-def test_what_was_uploaded_goes_when_the_server_does(checkpoints: Path, tmp_path: Path) -> None:
+def leave_during_an_upload(site: Site) -> None:
+    """Half of a request, then nothing: a tab closed, a network gone."""
+    head = (
+        "POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    )
+    part = '--b\r\nContent-Disposition: form-data; name="files"; filename="half.csv"\r\n\r\nque'
+    with socket.create_connection(("127.0.0.1", site.port)) as connection:
+        connection.sendall((head + part).encode())
+        time.sleep(0.5)  # until the server is reading
+
+
+def test_what_was_uploaded_goes_when_the_server_does(
+    checkpoints: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with serving(checkpoints, TMPDIR=str(tmp_path)) as site:
+        leave_during_an_upload(site)
         (path,) = httpx.post(
             f"{site.address}/gradio_api/upload", files={"files": ("my.csv", b"question,answer\n")}
         ).json()
         assert Path(path).read_bytes() and Path(path).is_relative_to(tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert "Traceback" not in capfd.readouterr().err
