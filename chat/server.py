@@ -36,7 +36,7 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def with_policy(app: Application) -> Application:
-    """The ASGI application with the policy in the header of each answer."""
+    """The ASGI application with the policy in the header of each answer; a client may leave."""
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         async def send_more(message: Any) -> None:
