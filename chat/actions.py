@@ -19,7 +19,6 @@ from data.prompts import clean_text
 from infer.batch import read_sheet, summarize_sheet
 from infer.models import NAMES, Models
 from infer.settings import RULES, Decoding
-from infer.summarize import Summarizer
 
 QUESTION_LIMIT, ANSWER_LIMIT = 1_000, 10_000  # characters
 ROWS_LIMIT = 1_000
@@ -121,16 +120,12 @@ class Actions:
             question, answer = cleaned(question, answer)
             decoding = decoding_of(*values)
             return self.worker.call(
-                lambda: token_view(self.summarizer(name, decoding), question, answer)
+                lambda: token_view(decoding.summarizer(*self.models.open(name)), question, answer)
             )
         except ValueError:
             raise told(UserError("질문이 모델의 문맥보다 깁니다. 질문을 줄이세요.")) from None
         except Exception as error:
             raise told(error) from None
-
-    def summarizer(self, name: str, decoding: Decoding) -> Summarizer:
-        """For the worker's thread."""
-        return Summarizer(*self.models.open(name), decoding.max_new_tokens, decoding.sampling)
 
     def summarize_file(
         self, path: str | None, name: str, *values: Any, progress: gr.Progress = PROGRESS
@@ -146,7 +141,7 @@ class Actions:
                     "make infer DATA=파일로 요약하세요."
                 )
             decoding = decoding_of(*values)
-            summarizer = self.worker.call(lambda: self.summarizer(name, decoding))
+            summarizer = self.worker.call(lambda: decoding.summarizer(*self.models.open(name)))
             folder = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder()))
             target = folder / f"{Path(path).stem}-summary.csv"
             try:

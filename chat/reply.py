@@ -8,7 +8,6 @@ from console import UserError
 from data.prompts import clean_text
 from infer.models import Models
 from infer.settings import Decoding
-from infer.summarize import Summarizer
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ def reply(
     question, answer = clean_text(question), clean_text(answer)
     if not question or not answer:
         raise UserError("질문과 답변을 모두 적으세요.")
-    model, tokenizer = models.open(name)
-    summarizer = Summarizer(model, tokenizer, decoding.max_new_tokens, decoding.sampling)
+    summarizer = decoding.summarizer(*models.open(name))
     if not summarizer.fits(question):
         raise UserError(
             f"질문과 요약이 모델의 문맥 {summarizer.context}토큰에 들어가지 않습니다. "

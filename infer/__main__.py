@@ -10,7 +10,6 @@ from console import UserError, option, parse_options, refuse, run
 from data.prompts import clean_text
 from infer.load import find_model, load_model, newer_adapter
 from infer.settings import Decoding
-from infer.summarize import Summarizer
 from lora.device import pick_device
 
 # In the manner of the sample data, but none of its rows.
@@ -61,10 +60,9 @@ def main() -> None:
     out = result_path(options.csv, options.out) if options.csv is not None else None
     device = pick_device(options.device)
     path = options.model or find_newest(options.output_dir)
-    model, tokenizer = load_model(path, device)
+    summarizer = options.summarizer(*load_model(path, device))
     # What is not the summary goes to stderr: `make infer > summary.txt` holds the summary alone.
-    print(f"모델: {path} ({model.device.type})", file=sys.stderr)
-    summarizer = Summarizer(model, tokenizer, options.max_new_tokens, options.sampling)
+    print(f"모델: {path} ({summarizer.model.device.type})", file=sys.stderr)
     if options.csv is not None and out is not None:
         from infer.batch import read_sheet, summarize_sheet  # half a second the other way is spared
 

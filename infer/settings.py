@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from console import UserError, option
 from infer.generate import Sampling
-from infer.summarize import MAX_NEW_TOKENS, NO_REPEAT_NGRAM
+from infer.summarize import MAX_NEW_TOKENS, NO_REPEAT_NGRAM, Summarizer
 
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_new_tokens": (lambda n: n >= 1, "1 이상이어야 합니다"),
@@ -71,3 +73,7 @@ class Decoding:
             self.no_repeat_ngram,
             self.seed,
         )
+
+    def summarizer(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Summarizer:
+        """The model, writing as these settings say."""
+        return Summarizer(model, tokenizer, self.max_new_tokens, self.sampling)
