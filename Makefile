@@ -26,7 +26,7 @@ quantize: .venv/requirements ## 어댑터를 병합하고 4비트로 양자화
 	@$(BIN)/python -m quant --bits $(BITS) $(ARGS)
 
 evaluate: .venv/requirements ## 만든 모델들을 같은 검증 행에서 견줌
-	@$(BIN)/python -m training.compare $(if $(DATA),--data "$(DATA)") $(ARGS)
+	@$(BIN)/python -m evaluation $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 # Variables given to make reach the shell's environment: "$$ANSWER" keeps quotes in the text whole.
 infer: .venv/requirements ## 내장 예제나 QUESTION, ANSWER를 요약
@@ -52,10 +52,10 @@ lint: .venv/requirements-dev ## ruff와 mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 base: .venv/requirements ## 내장 베이스를 처음부터 다시 학습 (몇 시간, CORPUS=폴더)
-	@$(BIN)/python -m training.pretrain $(if $(CORPUS),--corpus "$(CORPUS)") $(ARGS)
+	@$(BIN)/python -m pretraining $(if $(CORPUS),--corpus "$(CORPUS)") $(ARGS)
 
 sample: .venv/requirements ## data/sample_interview.csv를 다시 씀
-	@$(BIN)/python -m data synthesize $(ARGS)
+	@$(BIN)/python -m pretraining.sample $(ARGS)
 
 clean: ## 가상환경과 캐시를 지움 (checkpoints/는 그대로)
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.text import Text
 
 from chat.terminal import Chat, Read
-from console import UserError, option, parse_options, refuse, run
-from infer.models import NAMES, Models
+from common.console import UserError, option, parse_options, refuse, run
+from infer.find import NAMES
+from infer.models import Models
 from infer.settings import RULES, Decoding
-from lora.device import pick_device
+from model.device import pick_device
 
 
 @dataclass
@@ -38,7 +39,7 @@ class ChatOptions(Decoding):
 
 
 class Output(Console):
-    """A rich console that leaves it to `console.run` when `| head` has seen enough."""
+    """A rich console that leaves it to `common.console.run` when `| head` has seen enough."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from console import UserError
-from data.prompts import clean_text
+from common.console import UserError
+from data.text import clean_text
 from infer.models import Models
 from infer.settings import Decoding
 
@@ -14,7 +14,7 @@ from infer.settings import Decoding
 class Reply:
     """A summary as far as it is written."""
 
-    model: str  # its name in `infer.models.NAMES`
+    model: str  # its name in `infer.find.NAMES`
     text: str = ""
     tokens: int = 0  # the one that ends the text included
     seconds: float = 0.0  # since the prompt went in; opening the model is not counted

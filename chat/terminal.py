@@ -12,11 +12,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from chat.reply import Reply, reply
-from console import UserError, explain, one_line
-from data.prompts import clean_text
-from infer.models import NAMES, Models
+from common.console import UserError, explain, one_line
+from common.files import write_file
+from data.text import clean_text
+from infer.find import NAMES
+from infer.models import Models
 from infer.settings import Decoding
-from lora.files import write_file
 
 HELP = """\
 질문을 적고 Enter, 답변을 적고 Enter를 누르면 요약합니다.

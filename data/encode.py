@@ -1,16 +1,14 @@
 """Prompt and summary to `input_ids` and `labels`: masking, truncation, collation."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from console import UserError
+from common.console import UserError
 from data.prompts import build_prompt, split_prompt
 
 if TYPE_CHECKING:  # half a second to import, which `make infer` can do without
@@ -155,43 +153,3 @@ def describe_lengths(examples: Sequence[Example]) -> str:
         f"길이: 중앙값 {p50}, 95% {p95}, 최대 {max(lengths)}토큰 (글자당 {density:.2f}토큰), "
         f"답변 끝을 자른 행 {truncated:,}/{len(examples):,}개"
     )
-
-
-def cut_window(
-    window: Sequence[Example], size: int, token_budget: int, multiple: int = 1
-) -> list[list[Example]]:
-    """Micro-batches of a window: `size` examples each or, with a budget, as many as it holds.
-
-    With a `token_budget` (0 is none) the window is sorted by length, so that little is padding,
-    and a micro-batch takes examples while rows x padded length stays within the budget. The
-    window's gradient is a sum over its examples: neither order nor cut changes it.
-    """
-    if not token_budget:
-        return [list(window[i : i + size]) for i in range(0, len(window), size)]
-    batches: list[list[Example]] = [[]]
-    for example in sorted(window, key=lambda example: len(example.input_ids)):
-        length = round_up(len(example.input_ids), multiple)
-        if batches[-1] and (len(batches[-1]) + 1) * length > token_budget:
-            batches.append([])
-        batches[-1].append(example)
-    return batches
-
-
-def round_up(length: int, multiple: int) -> int:
-    """The smallest multiple of `multiple` that is at least `length`."""
-    return length + -length % multiple
-
-
-def collate(examples: Iterable[Example], pad_id: int, multiple: int = 1) -> dict[str, Tensor]:
-    """Pad on the right to the longest: `input_ids` and `labels`, both (B, T).
-
-    T is rounded up to a `multiple`, which spares the hardware from meeting every length there is.
-    """
-    examples = list(examples)
-    length = round_up(max(len(example.input_ids) for example in examples), multiple)
-    ids = torch.full((len(examples), length), pad_id)
-    labels = torch.full((len(examples), length), IGNORE)
-    for i, example in enumerate(examples):
-        ids[i, : len(example.input_ids)] = torch.tensor(example.input_ids)
-        labels[i, : len(example.labels)] = torch.tensor(example.labels)
-    return {"input_ids": ids, "labels": labels}

@@ -9,8 +9,8 @@ from typing import Any
 
 from datasets import Dataset
 
-from console import UserError
-from data.prompts import clean_text
+from common.console import UserError
+from data.text import clean_text
 
 COLUMNS = ("question", "answer", "summary")
 USER_CSV = Path("data/aihub_interview.csv")

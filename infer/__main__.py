@@ -6,11 +6,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from console import UserError, option, parse_options, refuse, run
-from data.prompts import clean_text
-from infer.load import find_model, load_model, newer_adapter
+from common.console import UserError, option, parse_options, refuse, run
+from data.text import clean_text
+from infer.find import find_model, newer_adapter
+from infer.models import load_model
 from infer.settings import Decoding
-from lora.device import pick_device
+from model.device import pick_device
 
 # In the manner of the sample data, but none of its rows.
 EXAMPLE_QUESTION = "동료와 의견이 달랐던 경험을 말씀해 주세요."
@@ -64,7 +65,7 @@ def main() -> None:
     # What is not the summary goes to stderr: `make infer > summary.txt` holds the summary alone.
     print(f"모델: {path} ({summarizer.model.device.type})", file=sys.stderr)
     if options.csv is not None and out is not None:
-        from infer.batch import read_sheet, summarize_sheet  # half a second the other way is spared
+        from infer.sheet import read_sheet, summarize_sheet  # half a second the other way is spared
 
         sheet = read_sheet(options.csv)
         print(sheet.describe(), file=sys.stderr)

@@ -1,60 +1,65 @@
-"""All that a run has left, by the names a person calls them, opened when first asked."""
+"""Open a model whatever its kind (4/8-bit, merged, adapter, plain base), once, when first asked."""
 
-import glob
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
-from console import UserError
-from infer.load import load_model
+from common.console import UserError, first_line
+from common.files import put_right
+from infer.find import ADVICE, NAMES, find_models
 from lora.adapter import CONFIG as ADAPTER_CONFIG
-from lora.adapter import base_of, newest_adapter
-from lora.base import short_name
-from lora.files import newest, put_right
+from lora.adapter import base_of, load_adapter, newest_adapter
+from model.base import load_base, with_padding
 
-NAMES = {
-    "base": "베이스",
-    "lora": "LoRA",
-    "merged": "병합 fp16",
-    "8bit": "8비트",
-    "4bit": "4비트",
-}
-FOLDERS = {"merged": "merged", "8bit": "bnb-8bit", "4bit": "bnb-4bit"}
-ADVICE = {
-    "base": "make train",
-    "lora": "make train",
-    "merged": "make quantize",
-    "8bit": "make quantize BITS=8",
-    "4bit": "make quantize",
-}
 ROOM = 4 * 10**9  # bytes of weights that stay open; beyond them the longest unused is closed
 
 
-def find_models(
-    checkpoints: Path, adapter: Path | None, notice: Callable[[str], None] = print
-) -> dict[str, str]:
-    """What there is of the run that made `adapter`: a name of `NAMES`, and what `load_model` takes.
+def load_model(name: str, device: torch.device) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Open a folder that a run wrote, or a base by its name: a model in eval mode, its tokenizer.
 
-    A model that was made before the adapter is another run's: it is left out, with a notice.
-    Without an adapter, the newest of each kind.
+    Half precision on CUDA, fp32 elsewhere.
+
+    Raises:
+        UserError: neither a model's folder nor a base that can be had.
     """
-    found = {"base": base_of(adapter), "lora": str(adapter)} if adapter else {}
-    run = glob.escape(short_name(found["base"])) if adapter else "*"
-    for name, folder in FOLDERS.items():
-        configs = list(checkpoints.glob(f"{run}-{folder}/config.json"))
-        if not configs:
-            continue
-        model = newest(configs)
-        if adapter is None or newest([model, adapter / ADAPTER_CONFIG]) == model:
-            found[name] = str(model.parent)
-        else:
-            notice(
-                f"알림: {model.parent}는 {adapter}보다 오래되어 뺍니다. "
-                f"{ADVICE[name]}로 다시 만드세요."
-            )
-    return found
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    folder = Path(name)
+    if (folder / ADAPTER_CONFIG).is_file():
+        base = load_base(base_of(folder), dtype)
+        load_adapter(base.model, folder)
+        return base.model.to(device).eval(), base.tokenizer  # type: ignore[arg-type]
+    if not (folder / "config.json").is_file():
+        base = load_base(name, dtype)
+        return base.model.to(device), base.tokenizer  # type: ignore[arg-type]
+    try:
+        tokenizer = with_padding(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+        if hasattr(
+            AutoConfig.from_pretrained(folder, trust_remote_code=False), "quantization_config"
+        ):
+            # bitsandbytes takes a second to import: only those who need it pay.
+            from quant.store import load_quantized
+
+            if device.type == "mps":  # bitsandbytes on Apple's GPU is untried here
+                device = torch.device("cpu")
+
+            return load_quantized(folder, device), tokenizer
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+    except Exception as error:  # a damaged folder makes transformers fail in many ways
+        raise UserError(
+            f"{name}: 모델을 열 수 없습니다 ({first_line(error)}). "
+            "make quantize로 다시 만들거나 --model로 다른 폴더를 고르세요."
+        ) from error
+    return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
 
 
 class Models:

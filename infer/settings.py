@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from console import UserError, option
+from common.console import UserError, option
 from infer.generate import Sampling
 from infer.summarize import MAX_NEW_TOKENS, NO_REPEAT_NGRAM, Summarizer
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.encode import encode_prompt
-from data.prompts import clean_text
+from data.text import clean_text
 from infer.generate import Sampling, generate
 
 MAX_NEW_TOKENS = 120

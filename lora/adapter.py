@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from console import UserError
-from lora.files import newest, put_right, read_json
+from common.console import UserError
+from common.files import newest, put_right, read_json
 from lora.inject import LoraConfig, inject_lora, lora_layers
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+STATE = "trainer_state.json"  # what a run keeps beside an adapter, to go on and to be known by
 PREFIX = "base_model.model."  # PeftModel.base_model is a LoraModel, whose .model is the base
 
 # Settings of PEFT that change what an adapter computes, and the value that means "plain LoRA".

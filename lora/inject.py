@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from console import UserError
+from common.console import UserError
 from lora.layer import LoRALinear, linear_shape
 
 DEFAULT_TARGETS = ("attn.c_attn", "attn.c_proj")

@@ -1,24 +1,18 @@
 """`python -m quant`: merge the newest adapter into its base, then quantise the result."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from console import UserError, option, parse_options, run
-from lora.adapter import base_of, find_adapter, load_adapter
-from lora.base import Base, load_base, short_name
-from lora.files import atomic_directory, exclusive
-from lora.merge import merge_lora
-from quant.store import save_quantized
+from common.console import UserError, option, parse_options, run
+from common.files import exclusive
+from lora.adapter import base_of, find_adapter
+from model.base import load_base, short_name
+from quant.build import merge, quantize, size_in_mb
 from quant.swap import (
     QuantConfig,
     default_compute_dtype,
-    linear_weights,
-    quantize_weights,
-    relative_errors,
-    swap_modules,
 )
 
 
@@ -56,47 +50,6 @@ def main() -> None:
     )
     before, after = size_in_mb(merged), size_in_mb(quantized)
     print(f"크기: {merged} {before:.1f} MB -> {quantized} {after:.1f} MB ({after / before:.0%})")
-
-
-def merge(base: Base, adapter: Path, directory: Path) -> None:
-    """Fold the adapter into the base in fp32, in place, and write the sum in fp16.
-
-    Raises:
-        UserError: a weight does not fit into fp16.
-    """
-    load_adapter(base.model, adapter)
-    merge_lora(base.model)
-    base.model.half()
-    for name, parameter in base.model.named_parameters():
-        if not parameter.isfinite().all():
-            raise UserError(
-                f"{adapter}: 병합한 {name}이(가) fp16의 범위를 넘습니다. "
-                "--learning-rate를 낮춰 다시 학습하세요."
-            )
-    with atomic_directory(directory) as draft:
-        base.model.save_pretrained(draft)
-        base.tokenizer.save_pretrained(draft)
-
-
-def quantize(
-    base: Base, config: QuantConfig, device: torch.device, directory: Path
-) -> dict[str, float]:
-    """Swap and quantise the merged model, in place, and write it; the relative error per layer."""
-    originals = linear_weights(base.model)
-    names = swap_modules(base.model, config)
-    quantize_weights(base.model, names, device)
-    errors = relative_errors(base.model, originals)
-    with atomic_directory(directory) as draft:
-        save_quantized(base.model, names, config, draft)
-        base.tokenizer.save_pretrained(draft)
-        text = json.dumps(errors, indent=2)
-        (draft / "relative_errors.json").write_text(text + "\n")
-    return errors
-
-
-def size_in_mb(directory: Path) -> float:
-    """Size of a folder's weights in megabytes (10^6 bytes)."""
-    return sum(file.stat().st_size for file in directory.glob("*.safetensors")) / 1e6
 
 
 if __name__ == "__main__":

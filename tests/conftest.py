@@ -15,11 +15,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from lora.adapter import save_adapter
-from lora.base import EMBEDDED, load_base
 from lora.inject import LoraConfig, inject_lora, lora_layers
-from quant.__main__ import merge, quantize
+from model.base import EMBEDDED, load_base
+from quant.build import merge, quantize
 from quant.swap import QuantConfig
-from tests.site import Site, serving
+from tests.chat.web.site import Site, serving
 
 EOS = "<|endoftext|>"
 

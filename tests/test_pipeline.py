@@ -15,11 +15,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from console import UserError, run
-from data.synthesize import interview_rows
-from infer.models import find_models
+from common.console import UserError, run
+from evaluation.__main__ import held_out_rows
+from infer.find import find_models
+from pretraining.sample import interview_rows
 from tests.conftest import make_model
-from training.compare import held_out_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -128,7 +128,7 @@ def test_csv_in_csv_out(trained: Path, runs: Path) -> None:
 
 def test_evaluate_compares_what_exists(trained: Path, runs: Path) -> None:
     result = command(
-        *("training.compare", "--output-dir", trained, "--limit", 2),
+        *("evaluation", "--output-dir", trained, "--limit", 2),
         *("--models", "first", "lora", "4bit", "--tokenization", "char"),
     )
     assert result.returncode == 0, result.stderr
@@ -207,14 +207,14 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
         (["infer", "--csv", "data/sample_interview.csv", "--out", "."], "--out"),
         (["infer", "--csv", "README.md", "--out", "README.md"], "덮어쓸 수 없습니다"),
         (["training", "--eval-samples", "0"], "--eval-samples"),
-        (["training.compare", "--models", "16bit"], "--models 16bit"),
-        (["training.compare", "--tokenization", "jamo"], "--tokenization jamo"),
-        (["training.compare", "--limit", "0"], "--limit 0"),
-        (["training.compare", "--output-dir", "{tmp}"], "make train"),
-        (["data", "synthesize", "--rows", "0"], "--rows 0"),
+        (["evaluation", "--models", "16bit"], "--models 16bit"),
+        (["evaluation", "--tokenization", "jamo"], "--tokenization jamo"),
+        (["evaluation", "--limit", "0"], "--limit 0"),
+        (["evaluation", "--output-dir", "{tmp}"], "make train"),
+        (["pretraining.sample", "--rows", "0"], "--rows 0"),
         (["infer", "--model", "no-such-folder"], "no-such-folder"),
-        (["data", "check", "--data", "{tmp}"], "파일이 없습니다"),
-        (["data"], "synthesize"),
+        (["data", "--data", "{tmp}"], "파일이 없습니다"),
+        (["data", "nonsense"], "nonsense"),
     ],
 )
 def test_bad_input_is_one_korean_line_and_exit_code_2(

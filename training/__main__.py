@@ -7,24 +7,24 @@ import torch
 from datasets import Dataset
 from tqdm import tqdm
 
-from console import Stopped, UserError, parse_options, run
+from common.console import Stopped, UserError, parse_options, run
+from common.files import exclusive
 from data.encode import describe_lengths, encode_rows
 from data.interviews import default_csv, read_interviews, split_interviews
+from evaluation.evaluate import HeldOutLoss, held_out_loss, judge_model
+from evaluation.report import write_facts, write_report
+from evaluation.results import Result, write_comparison
 from infer.summarize import Summarizer
-from lora.base import load_base, short_name
-from lora.device import pick_device
-from lora.files import exclusive
 from lora.inject import inject_lora
+from model.base import load_base, short_name
+from model.device import pick_device
+from model.precision import Precision, pick_precision
 from training.checkpoint import identity
 from training.config import TrainConfig
-from training.evaluate import HeldOutLoss, held_out_loss, judge_model
-from training.folder import RunFolder
+from training.execution import speed_up
 from training.interrupt import interruptible
 from training.loop import HOPELESS, Diverged, Optimization, Step, start, train
-from training.precision import Precision, pick_precision
-from training.report import write_facts, write_report
-from training.results import Result, write_comparison
-from training.speed import speed_up
+from training.run import RunFolder
 
 
 def main() -> None:

@@ -15,17 +15,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from common.files import read_json, sha256
 from data.prompts import build_prompt
-from lora.adapter import fill_adapter
-from lora.base import Base
-from lora.device import random_state, set_random_state
-from lora.files import read_json, sha256
+from lora.adapter import STATE, fill_adapter
+from model.base import Base
+from model.device import random_state, set_random_state
+from model.precision import Precision
 from training.config import TrainConfig
 from training.loop import Optimization
-from training.precision import Precision
 
 TENSORS = "training_state.safetensors"
-STATE = "trainer_state.json"
 
 # Where results go and how often: a run may go on with others of these.
 FREE = ("output_dir", "tensorboard", "save_steps", "keep_last", "fresh")

@@ -5,12 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from console import option, refuse
-from data.encode import round_up
+from common.console import option, refuse
+from data.batches import LENGTHS, round_up
 from lora.inject import DEFAULT_TARGETS, LoraConfig
-
-# Lengths in steps of 16: on a CPU oneDNN builds and keeps a kernel for each length.
-LENGTHS = 16
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from console import Stopped
+from common.console import Stopped
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -15,11 +15,12 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from data.encode import Example, collate, cut_window
-from lora.device import random_state, set_random_state
-from training.config import LENGTHS, TrainConfig
-from training.loss import count_targets, response_loss
-from training.precision import Precision
+from data.batches import LENGTHS, collate, cut_window
+from data.encode import Example
+from model.device import random_state, set_random_state
+from model.loss import count_targets, response_loss
+from model.precision import Precision
+from training.config import TrainConfig
 from training.schedule import cosine_with_warmup
 
 # Steps in a row without a finite gradient, after which no further one is to be hoped for. (fp16

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lora.device import pick_device
+from model.device import pick_device
 from tests.benchmarks.startup import FOLDER
 
 COMMANDS = {

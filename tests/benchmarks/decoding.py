@@ -21,13 +21,13 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from infer.generate import generate
-from infer.load import load_model
-from lora.base import load_base
-from lora.device import pick_device
-from quant.__main__ import quantize, size_in_mb
+from infer.models import load_model
+from model.base import load_base
+from model.device import pick_device
+from model.precision import DTYPES
+from quant.build import quantize, size_in_mb
 from quant.swap import QuantConfig, default_compute_dtype
 from tests.benchmarks.measure import base_folder, print_table, write_record
-from training.precision import DTYPES
 
 PROMPT = {"mini": 250, "gpt2": 600}  # tokens: an interview under each base's tokenizer
 

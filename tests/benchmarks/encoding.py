@@ -20,8 +20,8 @@ from datasets import Dataset, disable_caching, disable_progress_bars
 from data.encode import IGNORE, encode_rows
 from data.interviews import read_interviews
 from data.prompts import build_prompt
-from data.synthesize import interview_rows
-from lora.base import EMBEDDED, load_base
+from model.base import EMBEDDED, load_base
+from pretraining.sample import interview_rows
 from tests.benchmarks.measure import print_table, write_record
 
 LENGTHS = (1024, 300)  # nothing is cut; one row in six is

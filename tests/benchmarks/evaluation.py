@@ -19,13 +19,13 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from data.encode import encode_prompt
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
-from data.synthesize import interview_rows
+from evaluation.evaluate import written_summaries
+from evaluation.metrics import ROUGE, KoreanTokenizer, bleu, score_summaries
 from infer.generate import Sampling
-from infer.load import load_model
+from infer.models import load_model
 from infer.summarize import Summarizer
-from training.evaluate import written_summaries
-from training.metrics import ROUGE, KoreanTokenizer, bleu, score_summaries
-from training.precision import pick_precision
+from model.precision import pick_precision
+from pretraining.sample import interview_rows
 
 MERGED = "checkpoints/ko-gpt2-mini-merged"
 

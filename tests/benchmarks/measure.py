@@ -10,8 +10,8 @@ from typing import ParamSpec, TypeVar
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from console import table
-from lora.base import EMBEDDED, load_base
+from common.console import table
+from model.base import EMBEDDED, load_base
 
 P = ParamSpec("P")
 R = TypeVar("R")

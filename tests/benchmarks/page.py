@@ -17,12 +17,12 @@ from pathlib import Path
 from gradio_client import Client
 
 from infer.__main__ import EXAMPLE_ANSWER, EXAMPLE_QUESTION
-from infer.load import load_model
+from infer.models import load_model
 from infer.summarize import Summarizer
-from lora.device import pick_device
+from model.device import pick_device
 from tests.benchmarks.measure import print_table, write_record
 from tests.benchmarks.startup import FOLDER
-from tests.site import serving
+from tests.chat.web.site import serving
 
 CLIENTS = 32
 Ask = Callable[[str], Iterable[str]]

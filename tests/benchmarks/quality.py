@@ -23,17 +23,17 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from data.encode import encode_rows
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
-from data.synthesize import interview_rows
-from infer.load import load_model
+from evaluation.evaluate import first_sentence, sentences
+from evaluation.metrics import KoreanTokenizer, faithfulness, score_summaries
+from infer.models import load_model
 from infer.summarize import Summarizer
 from lora.adapter import load_adapter
-from lora.base import EMBEDDED, load_base
-from training.compare import first_sentence, sentences
+from model.base import EMBEDDED, load_base
+from model.precision import pick_precision
+from pretraining.sample import interview_rows
 from training.config import TrainConfig
+from training.execution import speed_up
 from training.loop import train
-from training.metrics import KoreanTokenizer, faithfulness, score_summaries
-from training.precision import pick_precision
-from training.speed import speed_up
 
 HANDWRITTEN = Path("tests/data/handwritten_eval.csv")
 HANDWRITTEN_DEV = Path("tests/data/handwritten_dev.csv")

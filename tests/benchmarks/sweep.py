@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infer.load import load_model
+from infer.models import load_model
 from infer.summarize import Summarizer
 from tests.benchmarks.quality import CPU, compare, row_sets
 

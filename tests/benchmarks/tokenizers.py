@@ -21,16 +21,16 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from data.encode import IGNORE
-from data.synthesis import drills
-from data.synthesis.realtext import Corpus
-from data.synthesize import pretraining_documents
+from evaluation.evaluate import sentences as split_sentences
 from infer.generate import generate
-from training.compare import sentences as split_sentences
-from training.loss import response_loss
-from training.muon import MuonAdamW, sinusoids
-from training.precision import pick_precision
-from training.pretrain import pack
-from training.tokenizer import HANGUL, SPLIT, train_tokenizer
+from model.loss import response_loss
+from model.precision import pick_precision
+from pretraining.documents import pretraining_documents
+from pretraining.muon import MuonAdamW, sinusoids
+from pretraining.pretrain import pack
+from pretraining.text import drills
+from pretraining.text.realtext import Corpus
+from pretraining.tokenizer import HANGUL, SPLIT, train_tokenizer
 
 REST = [r" ?\p{L}+", r" ?\p{N}", r" ?[^\s\p{L}\p{N}]+", r"\s+(?!\S)", r"\s+"]
 CANDIDATES = {

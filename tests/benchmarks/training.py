@@ -28,15 +28,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from data.encode import IGNORE, Example, encode_rows
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
-from lora.base import load_base, with_padding
-from lora.device import peak_memory, pick_device
 from lora.inject import inject_lora
+from model.base import load_base, with_padding
+from model.device import peak_memory, pick_device
+from model.precision import pick_precision
 from tests.benchmarks.measure import base_folder, isolated, print_table, write_record
 from training.config import TrainConfig
+from training.execution import speed_up
 from training.loop import Step, train
-from training.precision import pick_precision
 from training.schedule import cosine_with_warmup
-from training.speed import speed_up
 
 TARGETS = ["attn.c_attn"]
 # As `load_base` has it.

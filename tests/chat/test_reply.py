@@ -6,7 +6,7 @@ import torch
 from transformers import GenerationConfig
 
 from chat.reply import Reply, reply
-from console import UserError
+from common.console import UserError
 from data.prompts import build_prompt
 from infer.models import Models
 from infer.settings import Decoding

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from chat.terminal import Chat
 from data.interviews import read_interviews
-from infer.load import load_model
-from infer.models import NAMES, Models
+from infer.find import NAMES
+from infer.models import Models, load_model
 from infer.settings import Decoding
 from infer.summarize import Summarizer
 

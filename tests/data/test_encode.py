@@ -4,12 +4,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from console import UserError
+from common.console import UserError
 from data import encode
 from data.encode import (
     IGNORE,
-    Example,
-    collate,
     describe_lengths,
     encode_example,
     encode_prompt,
@@ -28,17 +26,6 @@ TEXT = (
 COMMON = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-def test_prompt_is_alpaca_without_preamble() -> None:
-    assert build_prompt("왜?", "그냥.") == (
-        "### Instruction:\n다음 면접 질문과 답변을 읽고 한국어로 간결하게 요약하세요.\n\n"
-        "### Input:\n질문: 왜?\n답변: 그냥.\n\n### Response:\n"
-    )
-
-
-def test_braces_in_user_text_are_text() -> None:
-    assert "질문: {answer}{x}\n답변: {question}\n" in build_prompt("{answer}{x}", "{question}")
 
 
 @COMMON
@@ -126,27 +113,3 @@ def test_lengths_are_reported(byte_tokenizer: PreTrainedTokenizerFast) -> None:
     line = describe_lengths(examples)
     assert "답변 끝을 자른 행 1/3개" in line
     assert f"최대 {max(len(e.input_ids) for e in examples)}토큰" in line
-
-
-def test_collate_rounds_the_length_up() -> None:
-    example = Example([5, 6, 0], [IGNORE, 6, 0], 3, 1, False)
-    for multiple, length in {1: 3, 3: 3, 4: 4, 16: 16}.items():
-        batch = collate([example], pad_id=9, multiple=multiple)
-        assert batch["input_ids"].tolist() == [[5, 6, 0] + [9] * (length - 3)]
-        assert batch["labels"].tolist() == [[IGNORE, 6, 0] + [IGNORE] * (length - 3)]
-
-
-def test_collate_pads_by_length_not_by_id() -> None:
-    # 0 is EOS, padding and, in the middle of the second row, just a token
-    batch = collate(
-        [
-            Example([5, 6, 0], [IGNORE, 6, 0], 3, 1, False),
-            Example([5, 0, 6, 7, 0], [IGNORE, IGNORE, 6, 7, 0], 5, 2, False),
-        ],
-        pad_id=0,
-    )
-    assert batch["input_ids"].tolist() == [[5, 6, 0, 0, 0], [5, 0, 6, 7, 0]]
-    assert batch["labels"].tolist() == [
-        [IGNORE, 6, 0, IGNORE, IGNORE],
-        [IGNORE, IGNORE, 6, 7, 0],
-    ]

@@ -8,9 +8,9 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console import UserError
+from common.console import UserError
 from data.interviews import COLUMNS, SAMPLE_CSV, default_csv, read_interviews, split_interviews
-from data.prompts import clean_text
+from data.text import clean_text
 
 HEADER = "question,answer,summary\n"
 ROWS = [
@@ -136,11 +136,6 @@ def test_split_is_99_to_1_disjoint_and_repeatable(rows: int, validation: int) ->
     assert len(held_out) == validation and len(train) == rows - validation
     assert sorted(train["row"][:] + held_out["row"][:]) == list(range(rows))
     assert split_interviews(table)[1]["row"][:] == held_out["row"][:]
-
-
-def test_nfd_and_nfc_are_one_text() -> None:
-    assert clean_text(unicodedata.normalize("NFD", " 한국어 ")) == "한국어"
-    assert clean_text(None) == ""
 
 
 def test_what_cannot_be_seen_is_no_text(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from transformers import (
 )
 
 from data.encode import encode_prompt
-from data.synthesize import interview_rows
 from infer.generate import Sampling, forbid_repeats, generate, keep_likeliest, penalize
 from infer.summarize import pad_left
-from lora.base import EMBEDDED, load_base
+from model.base import EMBEDDED, load_base
+from pretraining.sample import interview_rows
 from tests.conftest import make_model
 
 EOS = 0

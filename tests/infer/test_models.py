@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from console import UserError
+from common.console import UserError
 from infer import models as module
-from infer.models import NAMES, Models, find_models
+from infer.find import NAMES, find_models
+from infer.models import Models
 from lora.layer import LoRALinear
 
 CPU = torch.device("cpu")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from console import UserError
+from common.console import UserError
 from infer.generate import Sampling
 from infer.settings import RULES, Decoding
 from infer.summarize import DEFAULT, MAX_NEW_TOKENS

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from console import UserError
+from common.console import UserError
 from lora.adapter import CONFIG, WEIGHTS, base_of, find_adapter, load_adapter, save_adapter
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from tests.conftest import make_model

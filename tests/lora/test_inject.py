@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
-from console import UserError
+from common.console import UserError
 from lora.inject import LoraConfig, adapter_disabled, inject_lora, lora_layers
 
 IDS = torch.arange(1, 31)[None]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from console import option, parse_options, run, table
+from common.console import option, parse_options, run, table
 from tests.torture.disk import filled
 from tests.torture.inputs import fuzz
 from tests.torture.kills import killed_quantising, killed_training, stopped_training

@@ -23,19 +23,19 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-from console import run
+from common.console import run
 from data.encode import IGNORE, encode_rows
 from data.interviews import COLUMNS, read_interviews
-from infer.load import load_model
-from lora.adapter import CONFIG, PLAIN, WEIGHTS, load_adapter, save_adapter
-from lora.base import Base
+from infer.models import load_model
+from lora.adapter import CONFIG, PLAIN, STATE, WEIGHTS, load_adapter, save_adapter
 from lora.inject import LoraConfig, inject_lora
+from model.base import Base
+from model.precision import Precision
 from tests.conftest import make_model, make_tokenizer
-from training.checkpoint import STATE, TENSORS, identity, write_tensors
+from training.checkpoint import TENSORS, identity, write_tensors
 from training.config import TrainConfig
-from training.folder import RunFolder
 from training.loop import start
-from training.precision import Precision
+from training.run import RunFolder
 
 SECONDS = 10
 FP32 = Precision("fp32", torch.device("cpu"))
@@ -163,7 +163,7 @@ def read_table(path: Path, tokenizer: PreTrainedTokenizerBase) -> Callable[[byte
 
     def attempt(data: bytes) -> str:
         path.write_bytes(data)
-        outcome = meet(check, "check", "--data", str(path))
+        outcome = meet(check, "--data", str(path))
         assert path.read_bytes() == data
         if outcome == "read":
             rows = read_interviews(path).rows
@@ -287,7 +287,7 @@ def command_lines(draw: st.DrawFn, folder: Path) -> tuple[Any, ...]:
         "training.__main__": ("TrainConfig", "--data"),
         "infer.__main__": ("InferOptions", "--model"),
         "quant.__main__": ("QuantizeOptions", "--adapter"),
-        "training.compare": ("CompareOptions", "--output-dir"),
+        "evaluation.__main__": ("CompareOptions", "--output-dir"),
     }
     name = draw(st.sampled_from(sorted(commands)))
     module = importlib.import_module(name)

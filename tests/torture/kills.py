@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from infer.load import find_model
+from infer.find import find_model
 from tests.torture.runs import (
     Ended,
     check_whole,

@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from console import run
-from data.synthesize import interview_rows
-from lora.files import LEFTOVER
+from common.console import run
+from common.files import LEFTOVER
+from pretraining.sample import interview_rows
 from tests.conftest import make_model, make_tokenizer
 
 PRELOAD = ["training.__main__", "quant.__main__", "tests.torture.runs"]

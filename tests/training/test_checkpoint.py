@@ -13,15 +13,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from console import Stopped, UserError
-from lora.base import Base
-from lora.files import read_log
+from common.console import Stopped, UserError
+from common.files import read_log
+from lora.adapter import STATE
+from model.base import Base
+from model.precision import Precision
 from tests.training.test_loop import CPU, make_adapted, make_examples
-from training.checkpoint import STATE, TENSORS, differences, fingerprint, identity, same_bits
+from training.checkpoint import TENSORS, differences, fingerprint, identity, same_bits
 from training.config import TrainConfig
-from training.folder import RunFolder
 from training.loop import Optimization, Step, epoch_order, start, train
-from training.precision import Precision
+from training.run import RunFolder
 
 EXAMPLES = make_examples(20)
 CONFIG = TrainConfig(
@@ -186,7 +187,7 @@ def test_a_best_that_was_not_written_is_not_the_best(
     def stop(*_arguments: Any) -> None:
         raise Stopped("", 2)
 
-    monkeypatch.setattr("training.folder.save_adapter", stop)
+    monkeypatch.setattr("training.run.save_adapter", stop)
     with pytest.raises(Stopped):
         folder.save_best(3, 1.5, None)
     assert folder.best_loss == float("inf") and not folder.results

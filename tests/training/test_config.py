@@ -1,10 +1,7 @@
 import pytest
-import torch
 
-from console import UserError, parse_options
-from lora.device import pick_device
+from common.console import UserError, parse_options
 from training.config import TrainConfig
-from training.precision import cpu_has_bf16, pick_precision
 
 
 def test_defaults_are_those_of_the_design() -> None:
@@ -53,28 +50,3 @@ def test_the_token_budget_is_what_the_longest_examples_take_anyway() -> None:
 def test_values_that_cannot_train_are_refused(argv: list[str]) -> None:
     with pytest.raises(UserError, match=argv[0]):
         parse_options(TrainConfig, "x", "", argv)
-
-
-def test_auto_precision_is_what_the_device_does_best() -> None:
-    cpu = "bf16" if cpu_has_bf16() else "fp32"
-    for device, expected in {"cuda": "fp16", "mps": "fp32", "cpu": cpu}.items():
-        assert pick_precision("auto", torch.device(device)).name == expected
-    with pytest.raises(UserError, match="fp8"):
-        pick_precision("fp8", torch.device("cpu"))
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_a_device_that_is_not_there_is_refused() -> None:
-    assert pick_device("cpu").type == "cpu"
-    with pytest.raises(UserError, match="cuda"):
-        pick_device("cuda")
-    for name in ("tpu", "cpu:x", "", "cuda:99", "가"):
-        with pytest.raises(UserError, match=f"--device {name}"):
-            pick_device(name)
-
-
-def test_a_precision_that_the_device_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.precision.cuda_has_bf16", lambda: False)  # as on a T4
-    with pytest.raises(UserError, match=r"bf16.*fp16"):
-        pick_precision("bf16", torch.device("cuda"))
-    assert pick_precision("auto", torch.device("cuda")).name == "fp16"

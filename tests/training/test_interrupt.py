@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from console import Stopped
+from common.console import Stopped
 from training.interrupt import SIGNALS, interruptible
 
 

@@ -9,13 +9,14 @@ import torch
 from torch import nn
 from transformers import GPT2LMHeadModel
 
-from data.encode import IGNORE, Example, collate, cut_window
+from data.batches import collate, cut_window
+from data.encode import IGNORE, Example
 from infer.generate import generate
 from lora.inject import LoraConfig, inject_lora, lora_layers
+from model.precision import Precision
 from tests.conftest import make_model
 from training.config import TrainConfig
 from training.loop import HOPELESS, Diverged, Optimization, Step, train, train_window
-from training.precision import Precision
 
 CPU = torch.device("cpu")
 FP32 = Precision("fp32", CPU)

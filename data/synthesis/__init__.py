@@ -1,1 +1,0 @@
-"""The parts behind `data.synthesize`: morphology, word lists, sentences, documents."""

@@ -1,0 +1,127 @@
+"""One page that shows what a run did: curves, what was masked, what the model writes now.
+
+`report.html` stands by itself: no script, no font and no picture from anywhere else.
+"""
+
+import difflib
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from transformers import PreTrainedTokenizerBase
+
+from common.files import read_log, write_file
+from data.batches import LENGTHS, collate
+from data.encode import IGNORE, Example
+from evaluation.curves import histogram, png, run_curves, svg
+from evaluation.results import HEADER, LABELS, Result, cells
+
+TEMPLATE = Path(__file__).with_name("report.html")
+PACKAGES = ("torch", "transformers", "bitsandbytes", "datasets", "sacrebleu", "rouge_score")
+SHOWN = 10  # validation rows
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One or more tokens that make up whole characters, and what they are to the loss."""
+
+    text: str
+    tokens: int
+    kind: str  # "prompt", "response" or "padding"
+
+
+def coloured(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Piece]:
+    """The example padded as a micro-batch of its own would be, piece by piece.
+
+    A byte-level token may hold a part of a character: such tokens are shown as one piece.
+    """
+    batch = collate([example], int(tokenizer.pad_token_id), multiple=LENGTHS)
+    ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
+    length = len(example.input_ids)
+    pieces: list[Piece] = []
+    held: list[int] = []
+    for i, (token, label) in enumerate(zip(ids, labels, strict=True)):
+        held.append(token)
+        text = str(tokenizer.decode(held))
+        kind = "padding" if i >= length else "prompt" if label == IGNORE else "response"
+        if not text.endswith("\ufffd"):
+            pieces.append(Piece(text, len(held), kind))
+            held = []
+    return pieces
+
+
+def differences(text: str, reference: str) -> list[tuple[str, bool]]:
+    """The words of `text`, and whether each stands in the `reference` in the same order."""
+    words, wanted = text.split(), reference.split()
+    same: set[int] = set()
+    matcher = difflib.SequenceMatcher(None, words, wanted, autojunk=False)
+    for start, _, size in matcher.get_matching_blocks():
+        same.update(range(start, start + size))
+    return [(word, i in same) for i, word in enumerate(words)]
+
+
+def versions() -> dict[str, str]:
+    """What the run ran on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def write_facts(
+    folder: Path,
+    settings: dict[str, Any],
+    examples: Sequence[Example],
+    max_length: int,
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    """Keep what the report needs of the data, so that it can be written again later."""
+    middle = sorted(examples, key=lambda example: len(example.input_ids))[len(examples) // 2]
+    facts = {
+        "settings": settings,
+        "versions": versions(),
+        "lengths": [len(example.input_ids) for example in examples],
+        "max_length": max_length,
+        "pieces": [vars(piece) for piece in coloured(middle, tokenizer)],
+    }
+    text = json.dumps(facts, ensure_ascii=False, default=str)
+    write_file(folder / "report.json", text + "\n")
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` and the PNG curves from what the run and `make evaluate` left there."""
+    facts = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    records = read_log(folder / "metrics.jsonl")
+    comparison = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    results = [Result(**result) for result in comparison["results"]]
+    table = [HEADER, *(cells(result) for result in results)]
+    # Without the columns that `make evaluate` alone can fill.
+    filled = [column for column in zip(*table, strict=True) if any(column[1:])]
+    header, *lines = zip(*filled, strict=True)
+    curves = run_curves(records)
+    lengths = histogram(facts["lengths"], facts["max_length"])
+    write_file(folder / "curves.png", png(curves))
+    write_file(folder / "lengths.png", png(lengths))
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        name=folder.name,
+        header=header,
+        lines=lines,
+        tokenization=comparison["tokenization"],
+        signatures=[f"{name}: {text}" for name, text in results[0].signatures.items()],
+        curves=svg(curves),
+        evaluations=[record for record in records if "validation_loss" in record],
+        lengths=svg(lengths),
+        pieces=facts["pieces"],
+        compared=len(comparison["rows"]),
+        rows=comparison["rows"][:SHOWN],
+        results=results,
+        labels=LABELS,
+        differences=differences,
+        facts=facts["settings"] | facts["versions"],
+    )
+    path = folder / "report.html"
+    write_file(path, page)
+    return path

@@ -1,0 +1,89 @@
+"""A CSV in, the same CSV with a column of summaries out."""
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.console import UserError
+from common.files import to_disk
+from data.interviews import ENCODINGS, detect_encoding, parse, places
+from data.text import clean_text
+from infer.summarize import Summarizer
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A CSV as it is, with what a model can summarise of it."""
+
+    path: Path
+    encoding: str
+    header: list[str]
+    rows: list[list[str]]
+    usable: dict[int, tuple[str, str]]  # question and answer of each row that has both
+
+    def describe(self) -> str:
+        """One Korean line for the terminal."""
+        empty = len(self.rows) - len(self.usable)
+        skipped = f", 빈 칸이 있어 요약하지 않는 행 {empty:,}개" if empty else ""
+        return f"데이터: {self.path} ({self.encoding}, {len(self.rows):,}행{skipped})"
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Read a CSV with the columns `question` and `answer`, and whatever others.
+
+    Raises:
+        UserError: no such file, an unknown encoding, a missing column, no usable row.
+    """
+    encoding = detect_encoding(path)
+    table = parse(path, encoding)
+    header = next(table)
+    names = places(path, header, ("question", "answer"))
+    rows = list(table)
+    usable = {}
+    for i, row in enumerate(rows):
+        question, answer = (clean_text(row[names[name]]) for name in ("question", "answer"))
+        if question and answer:
+            usable[i] = question, answer
+    if not usable:
+        raise UserError(f"{path}: question과 answer가 모두 채워진 행이 없습니다. 파일을 채우세요.")
+    return Sheet(path, ENCODINGS[encoding], header, rows, usable)
+
+
+def summarize_sheet(
+    summarizer: Summarizer, sheet: Sheet, target: Path, batch_size: int
+) -> Iterator[int]:
+    """Write the sheet with a last column `summary`; yield the number of rows of each batch done.
+
+    A column that had this name is kept under another. `target` appears when all rows are there;
+    until then they stand in `<target>.partial`.
+
+    Raises:
+        UserError: a question is too long.
+    """
+    for i, (question, _) in sheet.usable.items():
+        if not summarizer.fits(question):
+            raise UserError(
+                f"{sheet.path}: {i + 1}번째 행의 질문과 요약이 모델의 문맥 {summarizer.context}"
+                "토큰에 들어가지 않습니다. 그 질문이나 요약의 최대 토큰 수를 줄이세요."
+            )
+    header = [f"{c} (원본)" if c.strip().lower() == "summary" else c for c in sheet.header]
+    partial = target.with_name(target.name + ".partial")
+    # With a BOM: Excel takes a file without one for CP949.
+    with partial.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*header, "summary"])
+        for start in range(0, len(sheet.rows), batch_size):
+            batch = range(start, min(start + batch_size, len(sheet.rows)))
+            asked = [i for i in batch if i in sheet.usable]
+            summaries: dict[int, str] = {}
+            if asked:
+                questions, answers = zip(*(sheet.usable[i] for i in asked), strict=True)
+                found = summarizer.summarize(questions, answers)
+                summaries = dict(zip(asked, found, strict=True))
+            writer.writerows([*sheet.rows[i], summaries.get(i, "")] for i in batch)
+            file.flush()
+            yield len(asked)
+    to_disk(partial)
+    os.replace(partial, target)

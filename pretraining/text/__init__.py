@@ -1,0 +1,1 @@
+"""The parts of the synthetic text: morphology, word lists, sentences, documents."""

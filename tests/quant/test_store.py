@@ -1,0 +1,88 @@
+"""Real bitsandbytes layers; transformers' own loader is the independent truth."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from quant.store import load_quantized, save_quantized
+from quant.swap import (
+    QuantConfig,
+)
+from tests.conftest import make_model
+from tests.quant.conftest import CONFIGS, CPU, quantized
+
+IDS = torch.arange(1, 41).view(2, 20)
+
+
+def test_ours_and_transformers_open_it_alike(config: QuantConfig, tmp_path: Path) -> None:
+    model, names, _ = quantized(config)
+    save_quantized(model, names, config, tmp_path)
+    mine = load_quantized(tmp_path, CPU)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        assert torch.equal(mine(IDS).logits, theirs(IDS).logits)
+    assert mine.lm_head.weight is mine.transformer.wte.weight
+
+
+def test_logits_stay_near_those_before(config: QuantConfig, tmp_path: Path) -> None:
+    model, names, _ = quantized(config)
+    save_quantized(model, names, config, tmp_path)
+    with torch.inference_mode():
+        before = make_model(n_embd=128)(IDS).logits
+        after = load_quantized(tmp_path, CPU)(IDS).logits
+    error = ((after - before).norm() / before.norm()).item()
+    assert error < (0.35 if config.bits == 4 else 0.03)
+
+
+def test_another_process_gives_equal_outputs(config: QuantConfig, tmp_path: Path) -> None:
+    model, names, _ = quantized(config)
+    save_quantized(model, names, config, tmp_path)
+    with torch.inference_mode():
+        here = load_quantized(tmp_path, CPU)(IDS).logits
+    torch.save(here, tmp_path / "here.pt")
+    script = (
+        "import sys, torch; from pathlib import Path; from quant.store import load_quantized\n"
+        "torch.set_grad_enabled(False); folder = Path(sys.argv[1])\n"
+        "model = load_quantized(folder, torch.device('cpu'))\n"
+        "logits = model(torch.arange(1, 41).view(2, 20)).logits\n"
+        "assert torch.equal(logits, torch.load(folder / 'here.pt')), 'differs'\n"
+    )
+    root = Path(__file__).parent.parent.parent
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, cwd=root)
+
+
+def test_a_missing_weight_is_an_error(config: QuantConfig, tmp_path: Path) -> None:
+    model, names, _ = quantized(config)
+    save_quantized(model, names, config, tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["transformer.wpe.weight"]
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"transformer\.wpe\.weight"):
+        load_quantized(tmp_path, CPU)
+
+
+def test_the_embedding_is_stored_once_in_half(config: QuantConfig, tmp_path: Path) -> None:
+    model, names, _ = quantized(config)
+    save_quantized(model, names, config, tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    assert "lm_head.weight" not in weights
+    assert weights["transformer.wte.weight"].dtype == torch.float16
+    large = {k for k, v in weights.items() if v.dtype == torch.float32 and v.numel() > 2000}
+    assert not large, large
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_4_bit_weights_take_half_a_byte(tmp_path: Path) -> None:
+    model, names, _ = quantized(CONFIGS["nf4"])
+    save_quantized(model, names, CONFIGS["nf4"], tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    name = "transformer.h.0.mlp.c_fc.weight"
+    assert weights[name].numel() * weights[name].element_size() == 128 * 512 // 2
+    assert weights[f"{name}.absmax"].numel() == 128 * 512 // 64  # one scale a block of 64
