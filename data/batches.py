@@ -1,4 +1,4 @@
-"""Examples to micro-batches: cutting a window, padding to one length."""
+"""A batch of examples to padded micro-batches."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,28 +7,31 @@ from torch import Tensor
 
 from data.encode import IGNORE, Example
 
-# Lengths in steps of 16: on a CPU oneDNN builds and keeps a kernel for each length.
-LENGTHS = 16
+# Padded lengths are multiples of 16: on a CPU, oneDNN compiles and caches a kernel per length.
+LENGTH_MULTIPLE = 16
 
 
-def cut_window(
-    window: Sequence[Example], size: int, token_budget: int, multiple: int = 1
+def split_batch(
+    examples: Sequence[Example], micro_batch_size: int, micro_batch_tokens: int, multiple: int = 1
 ) -> list[list[Example]]:
-    """Micro-batches of a window: `size` examples each or, with a budget, as many as it holds.
+    """Split a batch into micro-batches of a number of examples or of a budget of tokens.
 
-    With a `token_budget` (0 is none) the window is sorted by length, so that little is padding,
-    and a micro-batch takes examples while rows x padded length stays within the budget. The
-    window's gradient is a sum over its examples: neither order nor cut changes it.
+    With `micro_batch_tokens` (0 means none) the examples are sorted by length, so that little is
+    padding, and a micro-batch takes examples as long as rows x padded length stays within the
+    budget. The gradient of a batch is a sum over its examples, so the split does not change it.
     """
-    if not token_budget:
-        return [list(window[i : i + size]) for i in range(0, len(window), size)]
-    batches: list[list[Example]] = [[]]
-    for example in sorted(window, key=lambda example: len(example.input_ids)):
+    if not micro_batch_tokens:
+        return [
+            list(examples[start : start + micro_batch_size])
+            for start in range(0, len(examples), micro_batch_size)
+        ]
+    micro_batches: list[list[Example]] = [[]]
+    for example in sorted(examples, key=lambda example: len(example.input_ids)):
         length = round_up(len(example.input_ids), multiple)
-        if batches[-1] and (len(batches[-1]) + 1) * length > token_budget:
-            batches.append([])
-        batches[-1].append(example)
-    return batches
+        if micro_batches[-1] and (len(micro_batches[-1]) + 1) * length > micro_batch_tokens:
+            micro_batches.append([])
+        micro_batches[-1].append(example)
+    return micro_batches
 
 
 def round_up(length: int, multiple: int) -> int:
@@ -37,15 +40,15 @@ def round_up(length: int, multiple: int) -> int:
 
 
 def collate(examples: Iterable[Example], pad_id: int, multiple: int = 1) -> dict[str, Tensor]:
-    """Pad on the right to the longest: `input_ids` and `labels`, both (B, T).
+    """Pad examples on the right to one length T: `input_ids` and `labels`, both (B, T).
 
-    T is rounded up to a `multiple`, which spares the hardware from meeting every length there is.
+    T is the longest example rounded up to `multiple`, so that the hardware meets fewer lengths.
     """
     examples = list(examples)
     length = round_up(max(len(example.input_ids) for example in examples), multiple)
-    ids = torch.full((len(examples), length), pad_id)
-    labels = torch.full((len(examples), length), IGNORE)
-    for i, example in enumerate(examples):
-        ids[i, : len(example.input_ids)] = torch.tensor(example.input_ids)
-        labels[i, : len(example.labels)] = torch.tensor(example.labels)
-    return {"input_ids": ids, "labels": labels}
+    input_ids = torch.full((len(examples), length), pad_id)  # (B, T)
+    labels = torch.full((len(examples), length), IGNORE)  # (B, T)
+    for row, example in enumerate(examples):
+        input_ids[row, : len(example.input_ids)] = torch.tensor(example.input_ids)
+        labels[row, : len(example.labels)] = torch.tensor(example.labels)
+    return {"input_ids": input_ids, "labels": labels}

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from common.console import UserError
-from data.batches import LENGTHS, collate, cut_window
+from data.batches import LENGTH_MULTIPLE, collate, split_batch
 from data.encode import Example, encode_rows
 from evaluation.metrics import faithfulness, score_summaries
 from evaluation.results import Result
@@ -79,8 +79,8 @@ def held_out_loss(
     """Cross entropy over all response tokens of `examples`."""
     model.eval()
     nats = 0.0
-    for part in cut_window(examples, 1, TOKENS, LENGTHS):
-        batch = collate(part, pad_id=0, multiple=LENGTHS)
+    for part in split_batch(examples, 1, TOKENS, LENGTH_MULTIPLE):
+        batch = collate(part, pad_id=0, multiple=LENGTH_MULTIPLE)
         with precision.autocast():
             nats += response_loss(
                 model, batch["input_ids"].to(precision.device), batch["labels"].to(precision.device)

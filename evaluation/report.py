@@ -16,7 +16,7 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from common.files import read_log, write_file
-from data.batches import LENGTHS, collate
+from data.batches import LENGTH_MULTIPLE, collate
 from data.encode import IGNORE, Example
 from evaluation.curves import histogram, png, run_curves, svg
 from evaluation.results import HEADER, LABELS, Result, cells
@@ -40,7 +40,7 @@ def coloured(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Piece
 
     A byte-level token may hold a part of a character: such tokens are shown as one piece.
     """
-    batch = collate([example], int(tokenizer.pad_token_id), multiple=LENGTHS)
+    batch = collate([example], int(tokenizer.pad_token_id), multiple=LENGTH_MULTIPLE)
     ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
     length = len(example.input_ids)
     pieces: list[Piece] = []

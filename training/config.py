@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.console import option, refuse
-from data.batches import LENGTHS, round_up
+from data.batches import LENGTH_MULTIPLE, round_up
 from lora.inject import DEFAULT_TARGETS, LoraConfig
 
 
@@ -106,7 +106,7 @@ class TrainConfig:
         """
         if self.micro_batch_tokens is not None:
             return self.micro_batch_tokens
-        return self.micro_batch_size * round_up(min(self.max_length, context), LENGTHS)
+        return self.micro_batch_size * round_up(min(self.max_length, context), LENGTH_MULTIPLE)
 
     @property
     def window(self) -> int:

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from data.batches import LENGTHS, collate, cut_window
+from data.batches import LENGTH_MULTIPLE, collate, split_batch
 from data.encode import Example
 from model.device import random_state, set_random_state
 from model.loss import count_targets, response_loss
@@ -108,8 +108,10 @@ def train(
         window = [examples[i] for i in chosen]
         micro_batches = [
             # What pads does not matter: its label is -100, and causal attention never sees it.
-            collate(examples, pad_id=0, multiple=LENGTHS)
-            for examples in cut_window(window, config.micro_batch_size, token_budget, LENGTHS)
+            collate(examples, pad_id=0, multiple=LENGTH_MULTIPLE)
+            for examples in split_batch(
+                window, config.micro_batch_size, token_budget, LENGTH_MULTIPLE
+            )
         ]
         model.train()
         lr = float(state.scheduler.get_last_lr()[0])

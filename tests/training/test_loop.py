@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import GPT2LMHeadModel
 
-from data.batches import collate, cut_window
+from data.batches import collate, split_batch
 from data.encode import IGNORE, Example
 from infer.generate import generate
 from lora.inject import LoraConfig, inject_lora, lora_layers
@@ -57,7 +57,7 @@ def window_gradient(examples: list[Example], size: int, budget: int = 0) -> dict
     """The gradient that one window applies: plain SGD at rate 1 moves the weights by just that."""
     model = make_adapted()
     before = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
-    batches = [collate(batch, 0) for batch in cut_window(examples, size, budget)]
+    batches = [collate(batch, 0) for batch in split_batch(examples, size, budget)]
     train_window(model, batches, parts(model), FP32, max_grad_norm=math.inf)
     after = dict(model.named_parameters())
     return {name: before[name] - after[name].detach() for name in before}
@@ -76,7 +76,7 @@ def test_the_cut_into_micro_batches_changes_nothing(size: int, count: int) -> No
 @pytest.mark.parametrize("budget", [1, 64, 300, 10_000])
 def test_the_cut_by_tokens_changes_nothing(budget: int) -> None:
     examples = make_examples(21)
-    cut = cut_window(examples, 1, budget, multiple=4)
+    cut = split_batch(examples, 1, budget, multiple=4)
     assert sorted(map(id, chain(*cut))) == sorted(map(id, examples))
     for batch in cut:
         rows, length = collate(batch, 0, multiple=4)["input_ids"].shape
