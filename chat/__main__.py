@@ -15,7 +15,7 @@ from chat.terminal import Chat, Read
 from common.console import UserError, option, parse_options, refuse, run
 from infer.find import NAMES
 from infer.models import Models
-from infer.settings import RULES, Decoding
+from infer.settings import MEMORY_ADVICE, RULES, Decoding
 from model.device import pick_device
 
 
@@ -114,4 +114,4 @@ def editing_reader() -> Read:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, MEMORY_ADVICE)

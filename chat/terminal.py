@@ -17,7 +17,7 @@ from common.files import write_file
 from data.text import clean_text
 from infer.find import NAMES
 from infer.models import Models
-from infer.settings import Decoding
+from infer.settings import MEMORY_ADVICE, Decoding
 
 HELP = """\
 질문을 적고 Enter, 답변을 적고 Enter를 누르면 요약합니다.
@@ -239,7 +239,7 @@ class Chat:
 
     def complain(self, error: Exception) -> None:
         """One line on an error that a person can mend; any other goes on up."""
-        explained = explain(error)
+        explained = explain(error, MEMORY_ADVICE)
         if explained is None or isinstance(error, BrokenPipeError):  # nobody reads any more
             raise error
         self.mistakes += 1

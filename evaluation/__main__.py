@@ -19,6 +19,7 @@ from evaluation.metrics import TOKENIZATIONS
 from evaluation.report import write_report
 from evaluation.results import HEADER, LABELS, cells, write_comparison
 from infer.find import find_models
+from infer.settings import MEMORY_ADVICE
 from lora.adapter import STATE, find_adapter
 
 
@@ -120,4 +121,4 @@ def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, MEMORY_ADVICE)

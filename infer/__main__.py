@@ -21,6 +21,8 @@ EXAMPLE_ANSWER = (
     "줄였습니다. 그 일을 겪으면서 상대의 말을 끝까지 들어야 한다는 것을 배웠습니다."
 )
 
+MEMORY_ADVICE = "--batch-size 1이나 --device cpu를 주세요."
+
 
 @dataclass
 class InferOptions(Decoding):
@@ -115,4 +117,4 @@ def find_newest(checkpoints: Path) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, MEMORY_ADVICE)

@@ -10,6 +10,8 @@ from common.console import UserError, option
 from infer.generate import Sampling
 from infer.summarize import MAX_NEW_TOKENS, NO_REPEAT_NGRAM, Summarizer
 
+MEMORY_ADVICE = "--device cpu를 주세요."  # for `common.console.run`
+
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_new_tokens": (lambda n: n >= 1, "1 이상이어야 합니다"),
     # Below a hundredth the exponent overflows, and 0 means the same.

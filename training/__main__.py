@@ -26,6 +26,11 @@ from training.interrupt import interruptible
 from training.loop import HOPELESS, Diverged, Optimization, Step, start, train
 from training.run import RunFolder
 
+MEMORY_ADVICE = (
+    "--gradient-checkpointing이나 --micro-batch-tokens 512로 하던 것을 이어서 하거나 "
+    "--fresh --max-length 512로 새로 하세요."
+)
+
 
 def main() -> None:
     config = parse_options(TrainConfig, "python -m training", "LoRA로 요약을 학습합니다.")
@@ -204,4 +209,4 @@ def describe_evaluation(
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, MEMORY_ADVICE)

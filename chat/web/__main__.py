@@ -7,6 +7,7 @@ from pathlib import Path
 from common.console import UserError, option, parse_options, run
 from infer.find import NAMES
 from infer.models import Models
+from infer.settings import MEMORY_ADVICE
 from model.device import pick_device
 
 
@@ -38,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, MEMORY_ADVICE)

@@ -18,7 +18,7 @@ from common.console import UserError, explain, one_line
 from data.text import clean_text
 from infer.find import NAMES
 from infer.models import Models
-from infer.settings import RULES, Decoding
+from infer.settings import MEMORY_ADVICE, RULES, Decoding
 from infer.sheet import read_sheet, summarize_sheet
 
 QUESTION_LIMIT, ANSWER_LIMIT = 1_000, 10_000  # characters
@@ -33,7 +33,7 @@ def told(error: Exception, path: str | None = None) -> gr.Error:
 
     `path` is where an upload lies on this machine, of which its reader knows the name alone.
     """
-    explained = explain(error)
+    explained = explain(error, MEMORY_ADVICE)
     if explained is None:
         traceback.print_exception(error)
         explained = UserError("예상하지 못한 오류입니다. 페이지를 연 터미널의 기록을 보세요.")

@@ -1,18 +1,30 @@
 import errno
+import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib import import_module
 
 import pytest
 import torch
 
-from common.console import Stopped, UserError, box, option, parse_options, run
+from common.console import (
+    Stopped,
+    UserError,
+    box,
+    broken_rule,
+    option,
+    parse_options,
+    run,
+    validate,
+)
 
 
 @dataclass
 class Options:
     rank: int = option(16, "랭크")
     names: list[str] = option(["a"], "이름")
+    rate: float | None = option(None, "율", check=(lambda r: r > 0, "0보다 커야 합니다"), order=1)
 
 
 def test_options_and_their_defaults() -> None:
@@ -20,6 +32,17 @@ def test_options_and_their_defaults() -> None:
     assert parse_options(Options, "x", "", ["--rank", "8", "--names", "b", "c"]) == Options(
         8, ["b", "c"]
     )
+
+
+def test_a_rule_stands_beside_its_field() -> None:
+    validate(Options())  # None is "not given"
+    validate(Options(rate=0.5))
+    for value in (0.0, float("nan")):
+        assert broken_rule(Options(rate=value)) == ("rate", "0보다 커야 합니다")
+        with pytest.raises(UserError, match=f"--rate {value}: 0보다 커야 합니다"):
+            validate(Options(rate=value))
+    assert fields(Options)[2].metadata["order"] == 1
+    assert parse_options(Options, "x", "", ["--rate", "2"]).rate == 2
 
 
 @pytest.mark.parametrize("argv", [["--rnk", "8"], ["--rank", "eight"], ["--rank"]])
@@ -57,11 +80,11 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         (OSError(errno.EROFS, "", "out"), "out: 읽거나 쓸 수 없게"),
         (FileNotFoundError(errno.ENOENT, "", "my.csv"), "my.csv: 파일이나 폴더가 없습니다"),
         (OSError(errno.EIO, "Input/output error", "x"), "x: Input/output error"),
-        (torch.OutOfMemoryError("CUDA out of memory"), "--gradient-checkpointing"),
-        (RuntimeError("CUDA error: out of memory"), "--batch-size 1"),
-        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling"), "--device cpu"),
-        (MemoryError(), "--micro-batch-tokens"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "--max-length"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "메모리가 모자랍니다. --batch-size 1"),
+        (RuntimeError("CUDA error: out of memory"), "메모리가 모자랍니다. --batch-size 1"),
+        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling"), "--batch-size 1"),
+        (MemoryError(), "--batch-size 1"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "--batch-size 1"),
         (UserError("가\x1b[2J\n나"), "가 [2J 나"),
     ],
 )
@@ -72,10 +95,25 @@ def test_bad_luck_is_one_line_too(
         raise error
 
     with pytest.raises(SystemExit) as stop:
-        run(main)
+        run(main, "--batch-size 1을 주세요.")
     line = capsys.readouterr().err
     assert stop.value.code == 2 and says in line
     assert line.startswith("오류: ") and line.count("\n") == 1 and line[:-1].isprintable()
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("training", "TrainConfig"),
+        ("infer", "InferOptions"),
+        ("evaluation", "CompareOptions"),
+        ("chat", "ChatOptions"),
+    ],
+)
+def test_the_advice_on_memory_names_options_of_the_command(command: str, options: str) -> None:
+    module = import_module(f"{command}.__main__")
+    named = {flag.replace("-", "_") for flag in re.findall(r"--([a-z-]+)", module.MEMORY_ADVICE)}
+    assert named and named <= {field.name for field in fields(getattr(module, options))}
 
 
 def test_a_mistake_of_ours_is_not_hidden() -> None:
