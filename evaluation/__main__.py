@@ -12,7 +12,8 @@ from datasets import Dataset
 from transformers.utils.logging import disable_progress_bar
 
 from common.console import UserError, option, parse_options, run, table
-from common.files import exclusive, read_json, sha256, write_file
+from common.files import read_json, sha256, write_file
+from common.locks import exclusive
 from data.interviews import read_interviews, split_interviews
 from evaluation.evaluate import first_sentence, judge, measure
 from evaluation.metrics import TOKENIZATIONS

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from common.console import UserError
-from common.files import newest, put_right
+from common.files import newest
+from common.locks import recover_if_idle
 from lora.adapter import CONFIG as ADAPTER_CONFIG
 from lora.adapter import base_of, newest_adapter
 from model.base import short_name
@@ -36,7 +37,7 @@ def find_model(checkpoints: Path) -> Path:
     Raises:
         UserError: there is none.
     """
-    put_right(checkpoints)
+    recover_if_idle(checkpoints)
     for pattern in KINDS:
         found = list(checkpoints.glob(pattern))
         if found:

@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from common.console import UserError, first_line
-from common.files import put_right
+from common.locks import recover_if_idle
 from infer.find import ADVICE, NAMES, find_models
 from lora.adapter import CONFIG as ADAPTER_CONFIG
 from lora.adapter import base_of, load_adapter, newest_adapter
@@ -72,7 +72,7 @@ class Models:
         Raises:
             UserError: there is no model at all.
         """
-        put_right(checkpoints)
+        recover_if_idle(checkpoints)
         self.checkpoints = checkpoints
         self.device = device
         self.found = find_models(checkpoints, newest_adapter(checkpoints), notice)

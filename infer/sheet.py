@@ -1,13 +1,12 @@
 """A CSV in, the same CSV with a column of summaries out."""
 
 import csv
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.console import UserError
-from common.files import to_disk
+from common.files import move_into_place
 from data.interviews import ENCODINGS, detect_encoding, parse, places
 from data.text import clean_text
 from infer.summarize import Summarizer
@@ -85,5 +84,4 @@ def summarize_sheet(
             writer.writerows([*sheet.rows[i], summaries.get(i, "")] for i in batch)
             file.flush()
             yield len(asked)
-    to_disk(partial)
-    os.replace(partial, target)
+    move_into_place(partial, target)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from common.console import UserError
-from common.files import newest, put_right, read_json
+from common.files import newest, read_json
+from common.locks import recover_if_idle
 from lora.inject import LoraConfig, inject_lora, lora_layers
 
 WEIGHTS = "adapter_model.safetensors"
@@ -48,7 +49,7 @@ class AdapterInfo:
 def newest_adapter(checkpoints: Path) -> Path | None:
     """The newest `best/` adapter of any run under `checkpoints`, if a run has left one."""
     for run in checkpoints.glob("*-lora"):
-        put_right(run)
+        recover_if_idle(run)
     found = list(checkpoints.glob(f"*-lora/best/{WEIGHTS}"))
     return newest(found).parent if found else None
 

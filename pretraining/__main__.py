@@ -4,7 +4,7 @@ An interrupted run goes on where its last checkpoint stood when the same command
 """
 
 from common.console import parse_options, run
-from common.files import exclusive
+from common.locks import exclusive
 from pretraining.pretrain import PretrainConfig, make_base
 
 

@@ -23,7 +23,8 @@ from transformers import (
 )
 
 from common.console import option, refuse
-from common.files import append_line, atomic_directory, exclusive, read_log, write_file
+from common.files import append_line, atomic_directory, read_log, write_file
+from common.locks import exclusive
 from model.base import EMBEDDED
 from model.device import pick_device
 from model.loss import response_loss

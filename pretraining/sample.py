@@ -1,11 +1,13 @@
 """`python -m pretraining.sample`: the synthetic interviews of data/sample_interview.csv."""
 
 import csv
+import io
 import random
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.console import UserError, option, parse_options, run
+from common.files import write_file
 from data.interviews import SAMPLE_CSV
 from pretraining.text.clauses import facts
 from pretraining.text.lexicon import jobs, pick, themes, voice
@@ -71,18 +73,12 @@ def _handwritten_rows() -> list[dict[str, str]]:
 
 
 def write_sample_csv(path: Path, count: int, seed: int) -> None:
-    """Write `interview_rows` as CSV: UTF-8, no BOM, \\n line ends, always the same bytes.
-
-    A file that is there is replaced when all rows are written.
-    """
-    draft = path.with_name(path.name + ".draft")
-    with open(draft, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(
-            file, ["question", "answer", "summary", "source"], lineterminator="\n"
-        )
-        writer.writeheader()
-        writer.writerows(interview_rows(count, seed))
-    draft.replace(path)
+    """Write `interview_rows` as CSV: UTF-8 without BOM, \\n line ends, always the same bytes."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["question", "answer", "summary", "source"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(interview_rows(count, seed))
+    write_file(path, text.getvalue())
 
 
 @dataclass

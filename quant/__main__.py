@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from common.console import UserError, option, parse_options, run
-from common.files import exclusive
+from common.locks import exclusive
 from lora.adapter import base_of, find_adapter
 from model.base import load_base, short_name
 from quant.build import merge, quantize, size_in_mb

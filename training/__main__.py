@@ -8,7 +8,7 @@ from datasets import Dataset
 from tqdm import tqdm
 
 from common.console import Stopped, UserError, parse_options, run
-from common.files import exclusive
+from common.locks import exclusive
 from data.encode import describe_lengths, encode_rows
 from data.interviews import default_csv, read_interviews, split_interviews
 from evaluation.evaluate import HeldOutLoss, held_out_loss, judge_model

@@ -14,10 +14,10 @@ from common.console import UserError
 from common.files import (
     append_line,
     atomic_directory,
+    delete_directory,
+    fsync_path,
     read_json,
     read_log,
-    remove,
-    to_disk,
     write_file,
 )
 from evaluation.results import Result
@@ -94,7 +94,7 @@ class RunFolder:
     def make_room(self) -> None:
         """Remove the checkpoints of the run before, and keep its records as `*.previous.*`."""
         for path in self._checkpoints():  # the last one last: it tells that its run is finished
-            remove(path)
+            delete_directory(path)
         for name in OF_A_RUN:
             if (self.path / name).exists():
                 stem, ending = name.split(".")
@@ -112,7 +112,7 @@ class RunFolder:
     def save(self, state: Optimization, device: torch.device, finished: bool = False) -> Path:
         """Write `checkpoint-{step}/`; all but the last `keep_last` go."""
         if self.log_path.exists():
-            to_disk(self.log_path)  # after a power failure it must not be behind the checkpoint
+            fsync_path(self.log_path)  # after a power failure it must not be behind the checkpoint
         checkpoint = self.checkpoint(state.step)
         with atomic_directory(checkpoint) as draft:
             record = write_tensors(self.base.model, state, device, draft)
@@ -120,7 +120,7 @@ class RunFolder:
             record |= {"best_loss": self.best_loss, "results": results, "finished": finished}
             self._write_adapter(draft, record)
         for path in self._checkpoints()[: -self.config.keep_last]:
-            remove(path)
+            delete_directory(path)
         return checkpoint
 
     def newest(self) -> Path | None:

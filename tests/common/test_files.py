@@ -1,9 +1,6 @@
 import errno
-import multiprocessing
 import os
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,11 +8,10 @@ from common.console import UserError
 from common.files import (
     as_os_error,
     atomic_directory,
-    exclusive,
-    put_right,
+    delete_directory,
+    move_into_place,
     read_json,
-    remove,
-    sweep,
+    recover,
     write_file,
 )
 
@@ -62,7 +58,7 @@ def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
     with atomic_directory(target) as draft:
         (draft / "new").touch()
     assert target.is_symlink() and names(elsewhere) == ["new"]
-    remove(target)
+    delete_directory(target)
     assert names(elsewhere) == ["new"] and not target.is_symlink()
 
 
@@ -74,47 +70,49 @@ def test_a_file_is_whole_or_as_before(tmp_path: Path, monkeypatch: pytest.Monkey
     def full(_path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("common.files.to_disk", full)
+    monkeypatch.setattr("common.files.fsync_path", full)
     with pytest.raises(OSError, match=r"a\.json"):
         write_file(target, "둘")
     assert target.read_text(encoding="utf-8") == "하나" and names(tmp_path) == ["a.json"]
 
 
-def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+def test_a_file_that_grew_elsewhere_is_moved_into_place(tmp_path: Path) -> None:
+    partial, target = tmp_path / "a.csv.partial", tmp_path / "a.csv"
+    target.write_text("old")
+    partial.write_text("new")
+    move_into_place(partial, target)
+    assert target.read_text() == "new" and names(tmp_path) == ["a.csv"]
+
+
+def test_a_failed_second_rename_brings_the_previous_directory_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "best"
+    with atomic_directory(target) as draft:
+        (draft / "good").touch()
+    rename = Path.rename
+
+    def fails_for_drafts(path: Path, to: Path) -> Path:
+        if ".draft-" in path.name:
+            raise PermissionError(errno.EACCES, "refused")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", fails_for_drafts)
+    with pytest.raises(PermissionError, match="best"), atomic_directory(target) as draft:
+        (draft / "new").touch()
+    assert names(target) == ["good"] and names(tmp_path) == ["best"]
+
+
+def test_recovery_after_a_killed_process(tmp_path: Path) -> None:
     for name in (".best.draft-ab12", ".old.previous-x_9", ".gone.previous-x_9", "old"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)
     (tmp_path / ".log.json.draft-77").touch()
     (tmp_path / ".hidden").touch()  # somebody else's
-    sweep(tmp_path)
+    recover(tmp_path)
     assert names(tmp_path) == [".hidden", "gone", "old"]
     assert (tmp_path / "old" / "file").read_text() == "old"
     assert (tmp_path / "gone" / "file").read_text() == ".gone.previous-x_9"
-
-
-def hold(folder: Path, held: Any) -> None:
-    with exclusive(folder):
-        held.set()
-        time.sleep(60)
-
-
-def test_one_writer_a_folder_and_a_killed_one_lets_go(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    process = context.Process(target=hold, args=(tmp_path, held))
-    process.start()
-    assert held.wait(60)
-    (tmp_path / ".best.previous-ab").mkdir()
-    with pytest.raises(UserError, match="다른 명령이"), exclusive(tmp_path):
-        pass
-    put_right(tmp_path)  # not while somebody is writing
-    assert names(tmp_path) == [".best.previous-ab"]
-    process.kill()
-    process.join()
-    put_right(tmp_path)
-    assert names(tmp_path) == ["best"]
-    with exclusive(tmp_path):
-        pass
 
 
 def test_errors_of_the_disk_are_recognised_in_the_words_of_others(tmp_path: Path) -> None:
