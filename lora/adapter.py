@@ -1,4 +1,4 @@
-"""Adapters on disk, in PEFT's own layout and names: each side opens what the other wrote.
+"""Adapters on disk, in PEFT's layout and with PEFT's names: either side opens the other's files.
 
 https://huggingface.co/docs/peft/developer_guides/checkpoint
 """
@@ -20,10 +20,10 @@ from lora.inject import LoraConfig, inject_lora, lora_layers
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
-STATE = "trainer_state.json"  # what a run keeps beside an adapter, to go on and to be known by
+STATE = "trainer_state.json"  # the state of the run that wrote the adapter
 PREFIX = "base_model.model."  # PeftModel.base_model is a LoraModel, whose .model is the base
 
-# Settings of PEFT that change what an adapter computes, and the value that means "plain LoRA".
+# PEFT settings that change what an adapter computes, with their values for plain LoRA.
 PLAIN = {
     "peft_type": "LORA",
     "bias": "none",
@@ -40,10 +40,10 @@ PLAIN = {
 
 @dataclass(frozen=True)
 class AdapterInfo:
-    """What `adapter_config.json` says: the LoRA's shape and the base it was trained on."""
+    """The content of `adapter_config.json`: hyperparameters, and the base of the training."""
 
     lora: LoraConfig
-    base: str  # empty where PEFT did not know it
+    base: str  # empty if PEFT did not know the name
 
 
 def newest_adapter(checkpoints: Path) -> Path | None:
@@ -69,13 +69,18 @@ def find_adapter(checkpoints: Path) -> Path:
     return adapter
 
 
+def matrices(model: nn.Module) -> dict[str, nn.Parameter]:
+    """A and B of every LoRA layer, by the names that PEFT gives them in a file."""
+    found = {}
+    for name, layer in lora_layers(model).items():
+        found[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A  # (rank, in)
+        found[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B  # (out, rank)
+    return found
+
+
 def save_adapter(model: nn.Module, config: LoraConfig, base: str, directory: Path) -> None:
     """Write the adapter of `model` into an existing directory, A and B in fp32."""
-    layers = lora_layers(model)
-    weights = {}
-    for name, layer in layers.items():
-        weights[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A.detach().cpu().contiguous()
-        weights[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B.detach().cpu().contiguous()
+    weights = {key: matrix.detach().cpu().contiguous() for key, matrix in matrices(model).items()}
     save_file(weights, directory / WEIGHTS, metadata={"format": "pt"})
     settings = PLAIN | {
         "task_type": "CAUSAL_LM",
@@ -84,7 +89,7 @@ def save_adapter(model: nn.Module, config: LoraConfig, base: str, directory: Pat
         "lora_alpha": config.alpha,
         "lora_dropout": config.dropout,
         "target_modules": list(config.targets),
-        "fan_in_fan_out": any(isinstance(layer.base, Conv1D) for layer in layers.values()),
+        "fan_in_fan_out": any(isinstance(m.base, Conv1D) for m in lora_layers(model).values()),
         "inference_mode": True,
     }
     text = json.dumps(settings, indent=2, ensure_ascii=False)
@@ -92,10 +97,10 @@ def save_adapter(model: nn.Module, config: LoraConfig, base: str, directory: Pat
 
 
 def read_adapter_config(directory: Path) -> AdapterInfo:
-    """Read `adapter_config.json`, ours or PEFT's.
+    """Read an `adapter_config.json` that this project or PEFT wrote.
 
     Raises:
-        UserError: no such file, not JSON, a value that cannot be, or more than plain LoRA.
+        UserError: the file is missing, not JSON, has an invalid value, or is not plain LoRA.
     """
     path = directory / CONFIG
     try:
@@ -122,8 +127,8 @@ def read_adapter_config(directory: Path) -> AdapterInfo:
         "target_modules": isinstance(targets, list) and all(isinstance(t, str) for t in targets),
         "base_model_name_or_path": base is None or isinstance(base, str),
     }
-    for key, fits in valid.items():
-        if not fits:
+    for key, is_valid in valid.items():
+        if not is_valid:
             raise UserError(
                 f"{path}: {key}의 값 {settings.get(key)!r}을(를) 쓸 수 없습니다. "
                 "다른 어댑터 폴더를 고르세요."
@@ -135,7 +140,7 @@ def base_of(directory: Path) -> str:
     """The name of the base that the adapter in `directory` was trained on.
 
     Raises:
-        UserError: no readable adapter, or it names no base.
+        UserError: the adapter cannot be read, or does not name its base.
     """
     base = read_adapter_config(directory).base
     if not base:
@@ -150,11 +155,11 @@ def load_adapter(model: nn.Module, directory: Path) -> AdapterInfo:
     """Inject the adapter of `directory` into a plain base model, in place.
 
     Raises:
-        UserError: files missing or damaged, or an adapter of another base (name and shapes given).
+        UserError: a file is missing or damaged, or the adapter belongs to another base.
     """
     info = read_adapter_config(directory)
     weights = read_weights(directory)
-    # Before any layer is made: a rank of a billion is refused, not allocated.
+    # Checked before any layer is created: a damaged rank of a billion must not be allocated.
     ranks = {len(tensor) for key, tensor in weights.items() if ".lora_A." in key and tensor.dim()}
     if ranks and ranks != {info.lora.rank}:
         raise UserError(
@@ -162,31 +167,24 @@ def load_adapter(model: nn.Module, directory: Path) -> AdapterInfo:
             "다른 어댑터 폴더를 고르세요."
         )
     inject_lora(model, info.lora)
-    fill_adapter(model, directory, info.base)
+    copy_weights(model, weights, directory, info.base)
     return info
 
 
-def fill_adapter(model: nn.Module, directory: Path, base: str = "") -> None:
-    """Give the LoRA layers of `model` the A and B that `directory` holds, in place.
+def fill_adapter(model: nn.Module, directory: Path) -> None:
+    """Copy A and B from `directory` into the LoRA layers that `model` already has.
 
     Raises:
-        UserError: the file is missing or damaged, or of another base, which `base` names.
+        UserError: the file is missing or damaged, or the adapter belongs to another base.
     """
-    weights = read_weights(directory)
-    expected = {}
-    for name, layer in lora_layers(model).items():
-        expected[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A
-        expected[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B
-    _check_fit(directory / WEIGHTS, weights, expected, base)
-    for key, parameter in expected.items():
-        parameter.data.copy_(weights[key])
+    copy_weights(model, read_weights(directory), directory)
 
 
 def read_weights(directory: Path) -> dict[str, Tensor]:
     """The tensors of an adapter.
 
     Raises:
-        UserError: missing or damaged; or a pickle, which could run any code when it is opened.
+        UserError: the file is missing, damaged, or a pickle, which can run any code when opened.
     """
     path = directory / WEIGHTS
     if not path.exists() and path.with_suffix(".bin").exists():
@@ -202,15 +200,23 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _check_fit(
-    path: Path, weights: dict[str, Tensor], expected: dict[str, nn.Parameter], base: str
+def copy_weights(
+    model: nn.Module, weights: dict[str, Tensor], directory: Path, base: str = ""
 ) -> None:
-    """Name the first tensor that is missing, extra or of another shape in a `UserError`."""
-    for key in sorted(weights.keys() | expected.keys()):
+    """Copy the weights read from `directory` into A and B, if names and shapes all match.
+
+    Raises:
+        UserError: a tensor is missing, unexpected or of another shape; `base` is whose it is.
+    """
+    parameters = matrices(model)
+    for key in sorted(weights.keys() | parameters.keys()):
         found = tuple(weights[key].shape) if key in weights else "없음"
-        wanted = tuple(expected[key].shape) if key in expected else "없음"
-        if found != wanted:
+        expected = tuple(parameters[key].shape) if key in parameters else "없음"
+        if found != expected:
+            advice = f"이 어댑터의 베이스는 {base}입니다." if base else "다른 폴더를 고르세요."
             raise UserError(
-                f"{path}: 다른 베이스의 어댑터입니다 ({key}: 파일 {found}, 모델 {wanted}). "
-                f"이 어댑터의 베이스는 {base}입니다."
+                f"{directory / WEIGHTS}: 다른 베이스의 어댑터입니다 "
+                f"({key}: 파일 {found}, 모델 {expected}). {advice}"
             )
+    for key, parameter in parameters.items():
+        parameter.data.copy_(weights[key])

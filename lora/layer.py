@@ -1,4 +1,4 @@
-"""One linear layer with a low-rank update beside it.
+"""A linear layer with a trainable low-rank update.
 
     x ──┬──────────── W0 (frozen) ────────────┬── h
         └─ dropout ── A (r, in) ── B (out, r) ─┘ × alpha / r
@@ -7,6 +7,7 @@ LoRA: Low-Rank Adaptation of Large Language Models, Hu et al. 2021, https://arxi
 """
 
 import math
+from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -17,43 +18,48 @@ from transformers.pytorch_utils import Conv1D
 class LoRALinear(nn.Module):
     """`h = W0·x + b + (alpha / rank) · B·A·dropout(x)` (equation 3 of the paper).
 
-    Wraps, never copies, its base: an `nn.Linear` (weight (out, in)), GPT-2's `Conv1D` (weight
-    (in, out)) or a bitsandbytes layer. A and B are fp32 masters whatever the base's dtype, on the
-    base's device. A is Kaiming-uniform and B is zero, so that training starts from the base.
+    The layer wraps its base and never copies it: an `nn.Linear` (weight (out, in)), GPT-2's
+    `Conv1D` (weight (in, out)) or a bitsandbytes layer. A and B are fp32 master weights whatever
+    the dtype of the base, on the device of the base. A is Kaiming-uniform and B is zero, so that
+    training starts from the base.
 
     Shapes:
         lora_A (rank, in_features), lora_B (out_features, rank)
         input (..., in_features), output (..., out_features)
 
     Raises:
-        TypeError: the base is no linear layer.
+        TypeError: the base is not a linear layer.
         ValueError: `rank` is not positive.
     """
 
     def __init__(self, base: nn.Module, rank: int, alpha: float, dropout: float = 0.0) -> None:
         super().__init__()
+        if not is_linear(base):
+            raise TypeError(f"LoRA wraps linear layers, not {type(base).__name__}")
         if rank < 1:
             raise ValueError(f"rank must be at least 1, not {rank}")
         in_features, out_features = linear_shape(base)
-        device = weight_of(base).device
+        device = base.weight.device
         self.base = base
         self.scaling = alpha / rank
         self.dropout = nn.Dropout(dropout)
         self.enabled = True
-        # Drawn on the CPU and then moved: one seed gives one adapter on every device.
+        # Draw on the CPU and then move, so that one seed gives the same adapter on every device.
         a = torch.empty(rank, in_features, dtype=torch.float32)
         nn.init.kaiming_uniform_(a, a=math.sqrt(5))
         self.lora_A = nn.Parameter(a.to(device))
         self.lora_B = nn.Parameter(torch.zeros(out_features, rank, device=device))
-        self.train(base.training)  # a new module trains: in an eval model its dropout would act
+        # A new module is in training mode: inside an eval model its dropout would be active.
+        self.train(base.training)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.base(x)
+        h = self.base(x)  # (..., out)
         if not self.enabled:
             return h
-        # The cast is free in fp32, and under autocast it is the one autocast would make.
+        # The cast costs nothing in fp32, and under autocast it is the one that autocast would do.
         a, b = self.lora_A.to(x.dtype), self.lora_B.to(x.dtype)
-        return h + F.linear(F.linear(self.dropout(x), a), b) * self.scaling
+        low_rank = F.linear(self.dropout(x), a)  # (..., rank)
+        return h + F.linear(low_rank, b) * self.scaling
 
     @torch.no_grad()
     def delta_weight(self) -> Tensor:
@@ -61,20 +67,13 @@ class LoRALinear(nn.Module):
         return self.scaling * (self.lora_B.float() @ self.lora_A.float())
 
 
-def weight_of(layer: nn.Module) -> nn.Parameter:
-    """The layer's weight, typed: `nn.Module` attributes have no static type."""
-    assert isinstance(layer.weight, nn.Parameter)
-    return layer.weight
+def is_linear(module: nn.Module) -> TypeGuard[nn.Linear | Conv1D]:
+    """Whether LoRA can wrap `module`. The bitsandbytes layers are subclasses of `nn.Linear`."""
+    return isinstance(module, nn.Linear | Conv1D)
 
 
-def linear_shape(layer: nn.Module) -> tuple[int, int]:
-    """(in_features, out_features) of an `nn.Linear`, a `Conv1D` or a bitsandbytes layer.
-
-    Raises:
-        TypeError: any other module.
-    """
+def linear_shape(layer: nn.Linear | Conv1D) -> tuple[int, int]:
+    """(in_features, out_features) of a layer for which `is_linear` holds."""
     if isinstance(layer, Conv1D):
         return layer.nx, layer.nf
-    if isinstance(layer, nn.Linear):  # bitsandbytes' layers are subclasses of it
-        return layer.in_features, layer.out_features
-    raise TypeError(f"LoRA wraps linear layers, not {type(layer).__name__}")
+    return layer.in_features, layer.out_features

@@ -70,7 +70,7 @@ def quantize_weights(model: nn.Module, names: list[str], device: torch.device) -
         model.get_submodule(name).to(device)
 
 
-def empty_layer(layer: nn.Module, config: QuantConfig) -> nn.Linear:
+def empty_layer(layer: Any, config: QuantConfig) -> nn.Linear:
     """A bitsandbytes layer of the same shape, its parameters still without storage."""
     in_features, out_features = linear_shape(layer)
     bias = layer.bias is not None

@@ -15,7 +15,7 @@ from evaluation.evaluate import HeldOutLoss, held_out_loss, judge_model
 from evaluation.report import write_facts, write_report
 from evaluation.results import Result, write_comparison
 from infer.summarize import Summarizer
-from lora.inject import inject_lora
+from lora.inject import count_parameters, inject_lora
 from model.base import load_base, short_name
 from model.device import pick_device
 from model.precision import Precision, pick_precision
@@ -50,7 +50,12 @@ def main() -> None:
         folder = RunFolder(path, base, config, identity(config, base, data, precision))
         base.model.to(precision.device)  # type: ignore[arg-type]
         print(f"베이스: {base.name} ({precision.device.type}, {precision.name})")
-        print(inject_lora(base.model, config.lora).describe())
+        layers = inject_lora(base.model, config.lora)
+        trainable, total = count_parameters(base.model)
+        print(
+            f"LoRA: {len(layers)}개 층, 학습하는 파라미터 {trainable:,} / {total:,} "
+            f"({trainable / total:.2%})"
+        )
         state = start(base.model, config, precision, len(train_rows))
         resumed = folder.go_on(state, precision.device)
         learn(folder, state, resumed, train_rows, validation_rows, precision)

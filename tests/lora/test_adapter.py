@@ -76,6 +76,19 @@ def test_round_trip_is_exact(tmp_path: Path) -> None:
     assert torch.equal(again.eval()(IDS).logits, ours(IDS).logits)
 
 
+def test_weights_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_ours(tmp_path)
+    opened: list[Path] = []
+
+    def count(path: Path) -> dict[str, torch.Tensor]:
+        opened.append(path)
+        return load_file(path)
+
+    monkeypatch.setattr("lora.adapter.load_file", count)
+    load_adapter(make_model(), tmp_path)
+    assert opened == [tmp_path / WEIGHTS]
+
+
 def test_another_base_is_named_with_its_shapes(tmp_path: Path) -> None:
     make_ours(tmp_path)
     with pytest.raises(UserError, match=r"파일 \(4, 64\), 모델 \(4, 32\).*some-base"):
