@@ -6,10 +6,10 @@ from pathlib import Path
 
 from common.console import UserError
 from common.files import newest
+from common.folders import short_name
 from common.locks import recover_if_idle
 from lora.adapter import CONFIG as ADAPTER_CONFIG
 from lora.adapter import base_of, newest_adapter
-from model.base import short_name
 
 # In order of preference: what `quant` leaves under checkpoints/.
 KINDS = ("*-bnb-?bit/config.json", "*-merged/config.json")

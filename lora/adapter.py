@@ -15,6 +15,7 @@ from transformers.pytorch_utils import Conv1D
 
 from common.console import UserError
 from common.files import newest, read_json
+from common.folders import BEST, SUFFIXES
 from common.locks import recover_if_idle
 from lora.inject import LoraConfig, inject_lora, lora_layers
 
@@ -48,9 +49,10 @@ class AdapterInfo:
 
 def newest_adapter(checkpoints: Path) -> Path | None:
     """The newest `best/` adapter of any run under `checkpoints`, if a run has left one."""
-    for run in checkpoints.glob("*-lora"):
+    runs = f"*{SUFFIXES['lora']}"
+    for run in checkpoints.glob(runs):
         recover_if_idle(run)
-    found = list(checkpoints.glob(f"*-lora/best/{WEIGHTS}"))
+    found = list(checkpoints.glob(f"{runs}/{BEST}/{WEIGHTS}"))
     return newest(found).parent if found else None
 
 

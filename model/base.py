@@ -154,8 +154,3 @@ def ask_hub(name: str) -> str:
     thread.start()
     thread.join(PROBE_SECONDS)
     return answer[0]
-
-
-def short_name(base: str) -> str:
-    """The base's part in the names of output folders: "skt/kogpt2-base-v2" -> "kogpt2-base-v2"."""
-    return Path(base).name

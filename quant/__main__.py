@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from common.console import UserError, option, parse_options, run
+from common.folders import output_folder
 from common.locks import exclusive
 from lora.adapter import base_of, find_adapter
-from model.base import load_base, short_name
+from model.base import load_base
 from quant.build import merge, quantize, size_in_mb
 from quant.swap import (
     QuantConfig,
@@ -34,10 +35,9 @@ def main() -> None:
     options = parse_options(QuantizeOptions, "python -m quant", "어댑터를 병합하고 양자화합니다.")
     adapter = options.adapter or find_adapter(options.output_dir)
     base = load_base(base_of(adapter))
-    name = short_name(base.name)
     print(f"어댑터: {adapter} (베이스 {base.name})")
-    merged = options.output_dir / f"{name}-merged"
-    quantized = options.output_dir / f"{name}-bnb-{options.bits}bit"
+    merged = output_folder(options.output_dir, base.name, "merged")
+    quantized = output_folder(options.output_dir, base.name, f"{options.bits}bit")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = QuantConfig(options.bits, options.double_quant, default_compute_dtype(device))
     with exclusive(options.output_dir):

@@ -8,6 +8,7 @@ from datasets import Dataset
 from tqdm import tqdm
 
 from common.console import Stopped, UserError, parse_options, run
+from common.folders import output_folder
 from common.locks import exclusive
 from data.encode import describe_lengths, encode_rows
 from data.interviews import default_csv, read_interviews, split_interviews
@@ -16,7 +17,7 @@ from evaluation.report import write_facts, write_report
 from evaluation.results import Result, write_comparison
 from infer.summarize import Summarizer
 from lora.inject import count_parameters, inject_lora
-from model.base import load_base, short_name
+from model.base import load_base
 from model.device import pick_device
 from model.precision import Precision, pick_precision
 from training.checkpoint import identity
@@ -45,7 +46,7 @@ def main() -> None:
 
     # The frozen weights are stored in the format they are multiplied in: no casts in the loop.
     base = load_base(config.base, precision.dtype)
-    path = config.output_dir / f"{short_name(base.name)}-lora"
+    path = output_folder(config.output_dir, base.name, "lora")
     with exclusive(path):
         folder = RunFolder(path, base, config, identity(config, base, data, precision))
         base.model.to(precision.device)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from common.files import (
     read_log,
     write_file,
 )
+from common.folders import BEST
 from evaluation.results import Result
 from lora.adapter import STATE, save_adapter
 from model.base import Base
@@ -133,7 +134,7 @@ class RunFolder:
 
     def save_best(self, step: int, loss: float, result: Result) -> None:
         """Write `best/`: the adapter as it is now, whose validation loss is the lowest yet."""
-        with atomic_directory(self.path / "best") as draft:
+        with atomic_directory(self.path / BEST) as draft:
             self._write_adapter(draft, {"step": step, "validation_loss": loss})
         self.best_loss = loss
         self.results["lora"] = result

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from common.console import UserError
 from model import base
-from model.base import EMBEDDED, ask_hub, find_base, load_base, short_name
+from model.base import EMBEDDED, ask_hub, find_base, load_base
 from tests.conftest import make_model
 
 
@@ -121,11 +121,6 @@ def test_the_embedded_base_is_small_half_tied_and_speaks_korean_bytes() -> None:
     assert loaded.model.lm_head.weight is loaded.model.transformer.wte.weight
     assert not loaded.model.training
     assert loaded.tokenizer.pad_token_id is not None
-
-
-def test_short_names() -> None:
-    assert short_name("skt/kogpt2-base-v2") == "kogpt2-base-v2"
-    assert short_name("checkpoints/ko-gpt2-mini") == "ko-gpt2-mini"
 
 
 def test_a_lean_gpt2_is_the_same_function(
