@@ -1,24 +1,30 @@
-"""What a comparison found: its lines, as a record and as a table."""
+"""The result of an evaluation: one line a model, as a table and as a record."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from common.console import table
 from common.files import write_file
+from evaluation.checks import count_faults
 from infer.find import NAMES
 
-LABELS = {"first": "답변의 첫 문장"} | NAMES
+LABELS = {
+    "reference": "정답 자신",
+    "first": "답변의 첫 문장",
+    "oracle": "가장 나은 문장 (정답을 봄)",
+} | NAMES
 
 HEADER = [
-    "", "ROUGE-1", "ROUGE-2", "ROUGE-L (95%)", "BLEU", "chrF", "충실도", "PPL/토큰", "PPL/글자",
-    "토큰/초", "파일 MB", "메모리 MB",
+    "", "ROUGE-1", "ROUGE-2", "ROUGE-L (95%)", "BLEU", "chrF", "충실도", "흠", "PPL/토큰",
+    "PPL/글자", "토큰/초", "파일 MB", "메모리 MB",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Result:
-    """One line of a comparison; None is what a baseline without a model has not."""
+    """The scores of one model's summaries; the fields that need a model are None for a baseline."""
 
     name: str
     scores: dict[str, float]
@@ -29,15 +35,16 @@ class Result:
     perplexity: float | None = None
     character_perplexity: float | None = None
     tokens_per_second: float | None = None
-    megabytes: float | None = None  # weights on disk
+    megabytes: float | None = None  # of the weights on disk
     peak_megabytes: float | None = None  # of the whole process
 
 
 def cells(result: Result) -> list[str]:
-    """A line of the table as text, in the order of `HEADER`."""
+    """Format a result as one line of the table, in the order of `HEADER`."""
     low, high = result.intervals["rougeL"]
     scores = result.scores
-    given = (
+    faults = [f"{name} {count}" for name, count in count_faults(result.summaries).items() if count]
+    optional = (
         (result.perplexity, ".2f"),
         (result.character_perplexity, ".2f"),
         (result.tokens_per_second, ",.0f"),
@@ -45,21 +52,30 @@ def cells(result: Result) -> list[str]:
         (result.peak_megabytes, ",.0f"),
     )
     return [
-        LABELS[result.name],
+        LABELS.get(result.name, result.name),
         f"{scores['rouge1']:.1f}",
         f"{scores['rouge2']:.1f}",
         f"{scores['rougeL']:.1f} ({low:.0f}–{high:.0f})",
         f"{scores['bleu']:.1f}",
         f"{scores['chrf']:.1f}",
         f"{result.faithfulness:.1f}",
-        *("" if value is None else f"{value:{form}}" for value, form in given),
+        ", ".join(faults) or "0",
+        *("" if value is None else f"{value:{spec}}" for value, spec in optional),
     ]
+
+
+def results_table(results: Sequence[Result]) -> str:
+    """Return the results as a Markdown table, without the columns that no result fills."""
+    lines = [HEADER, *(cells(result) for result in results)]
+    filled = [column for column in zip(*lines, strict=True) if any(column[1:])]
+    header, *rows = zip(*filled, strict=True)
+    return table(header, rows)
 
 
 def write_comparison(
     folder: Path, rows: Sequence[dict[str, str]], results: Sequence[Result], tokenization: str
 ) -> None:
-    """Write `comparison.json`: the rows, and all that is known of each model's summaries."""
+    """Write `comparison.json`: the rows, and each model's summaries of them with their scores."""
     record = {
         "tokenization": tokenization,
         "rows": [dict(row) for row in rows],

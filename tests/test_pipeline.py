@@ -129,9 +129,10 @@ def test_csv_in_csv_out(trained: Path, runs: Path) -> None:
 def test_evaluate_compares_what_exists(trained: Path, runs: Path) -> None:
     result = command(
         *("evaluation", "--output-dir", trained, "--limit", 2),
-        *("--models", "first", "lora", "4bit", "--tokenization", "char"),
+        *("--models", "first", "lora", "4bit", "--tokenization", "char", "--show", 1),
     )
     assert result.returncode == 0, result.stderr
+    assert result.stdout.count("\n정답: ") == 1 and "\n  4비트: " in result.stdout
     assert "tok:char" in result.stdout and "chrf: nrefs:1" in result.stdout
     record = json.loads((trained / "tiny-lora" / "comparison.json").read_text(encoding="utf-8"))
     assert [line["name"] for line in record["results"]] == ["first", "lora", "4bit"]
@@ -210,6 +211,7 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
         (["evaluation", "--models", "16bit"], "--models 16bit"),
         (["evaluation", "--tokenization", "jamo"], "--tokenization jamo"),
         (["evaluation", "--limit", "0"], "--limit 0"),
+        (["evaluation", "--show", "-1"], "--show -1"),
         (["evaluation", "--output-dir", "{tmp}"], "make train"),
         (["pretraining.sample", "--rows", "0"], "--rows 0"),
         (["infer", "--model", "no-such-folder"], "no-such-folder"),

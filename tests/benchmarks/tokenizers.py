@@ -1,10 +1,11 @@
-"""Which tokenizer copies best: a tiny GPT-2 learns to copy with each, from as many tokens.
+"""Which tokenizer copies best: a tiny GPT-2 learns to copy with each, from equally many tokens.
 
     python -m tests.benchmarks.tokenizers --corpus DIR
 
-Two layers of width 128 see the same number of tokens of copying drills, then copy sentences of
-tests/data/handwritten_dev.csv, which they have never seen. Bits per character compare across
-tokenizers; "words" is the share of words that greedy decoding copies whole and in order.
+A model of two layers and width 128 sees the same number of tokens of copying drills, then copies
+sentences of tests/data/handwritten_dev.csv, which it has never seen. Bits per character can be
+compared between tokenizers; "words" is the share of words that greedy decoding copies whole and in
+order.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import itertools
 import math
 import random
 import time
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +23,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from data.encode import IGNORE
-from evaluation.evaluate import sentences as split_sentences
+from evaluation.baselines import sentences as split_sentences
 from infer.generate import generate
 from model.loss import response_loss
 from model.precision import pick_precision
@@ -31,6 +33,7 @@ from pretraining.pretrain import pack
 from pretraining.text import drills
 from pretraining.text.realtext import Corpus
 from pretraining.tokenizer import HANGUL, SPLIT, train_tokenizer
+from tests.benchmarks.measure import parse, print_table, write_record
 
 REST = [r" ?\p{L}+", r" ?\p{N}", r" ?[^\s\p{L}\p{N}]+", r"\s+(?!\S)", r"\s+"]
 CANDIDATES = {
@@ -43,6 +46,7 @@ CANDIDATES = {
 }
 LAYERS, WIDTH, HEADS, LENGTH, BATCH, RATE = 2, 128, 4, 256, 16, 6e-3
 SENTENCES = Path("tests/data/handwritten_dev.csv")
+HEADER = ["", "characters per token", "bits per copied character", "words", "minutes"]
 
 
 def sentences(count: int) -> list[str]:
@@ -106,25 +110,31 @@ def copying(
     return nats / math.log(2) / sum(map(len, texts)), 100 * right / words
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--only", nargs="+", default=list(CANDIDATES))
-    options = parser.parse_args()
-    texts = sentences(100)
-    print("| | characters per token | bits per copied character | words | minutes |")
-    print("| --- | --- | --- | --- | --- |")
+    parser.add_argument("--documents", type=int, default=12_000, help="for each tokenizer")
+    parser.add_argument("--sentences", type=int, default=100)
+    short = {"steps": 2, "documents": 50, "sentences": 2, "only": ["BPE, particles apart, 2,048"]}
+    options = parse(parser, short, argv)
+    texts = sentences(options.sentences)
+    lines = []
     for name in options.only:
         vocab_size, split = CANDIDATES[name]
-        documents = islice(pretraining_documents(0, options.corpus), 12_000)
+        documents = islice(pretraining_documents(0, options.corpus), options.documents)
         tokenizer = train_tokenizer(documents, vocab_size, LENGTH, split)
         started = time.perf_counter()
         model = pretrain(tokenizer, options.corpus, options.steps)
         minutes = (time.perf_counter() - started) / 60
         density = sum(map(len, texts)) / sum(map(len, tokenizer(texts)["input_ids"]))
         bits, words = copying(model, tokenizer, texts)
-        print(f"| {name} | {density:.2f} | {bits:.2f} | {words:.1f} | {minutes:.1f} |", flush=True)
+        figures = (f"{density:.2f}", f"{bits:.2f}", f"{words:.1f}", f"{minutes:.1f}")
+        lines.append([name, *figures])
+        print(*lines[-1], sep=", ", flush=True)
+    print_table("tokenizers", HEADER, lines)
+    write_record(options.out, lines)
 
 
 if __name__ == "__main__":

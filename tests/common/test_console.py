@@ -106,7 +106,7 @@ def test_bad_luck_is_one_line_too(
     [
         ("training", "TrainConfig"),
         ("infer", "InferOptions"),
-        ("evaluation", "CompareOptions"),
+        ("evaluation", "EvaluateOptions"),
         ("chat", "ChatOptions"),
     ],
 )

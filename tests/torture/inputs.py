@@ -287,7 +287,7 @@ def command_lines(draw: st.DrawFn, folder: Path) -> tuple[Any, ...]:
         "training.__main__": ("TrainConfig", "--data"),
         "infer.__main__": ("InferOptions", "--model"),
         "quant.__main__": ("QuantizeOptions", "--adapter"),
-        "evaluation.__main__": ("CompareOptions", "--output-dir"),
+        "evaluation.__main__": ("EvaluateOptions", "--output-dir"),
     }
     name = draw(st.sampled_from(sorted(commands)))
     module = importlib.import_module(name)
