@@ -1,18 +1,18 @@
-"""Decoding: our loop against transformers' `generate`, and the files and loading behind it.
+"""Decoding: our loop against transformers' `generate`, and the size of the files.
 
     python -m tests.benchmarks.decoding                      # the embedded base
     python -m tests.benchmarks.decoding --shape gpt2         # gpt2's shape, random weights
 
 Both decode greedily from the same model object, always `--new` tokens after prompts of one length.
-The prompt's pass is timed by itself (one new token) and taken off: tokens/s is of the steps after
-it. They alternate; medians.
+The pass over the prompt is timed by itself (one new token) and subtracted: tokens/s are those of
+the steps after it. The two alternate; the table shows medians.
 """
 
 import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,13 @@ from model.device import pick_device
 from model.precision import DTYPES
 from quant.build import quantize, size_in_mb
 from quant.swap import QuantConfig, default_compute_dtype
-from tests.benchmarks.measure import base_folder, print_table, write_record
+from tests.benchmarks.measure import base_folder, parse, print_table, write_record
 
 PROMPT = {"mini": 250, "gpt2": 600}  # tokens: an interview under each base's tokenizer
 
 
 def write_models(source: str, folder: Path, device: torch.device) -> list[list[str]]:
-    """Write fp16, 8-bit and 4-bit as `make quantize` does; a line each: size, seconds to make."""
+    """Write fp16, 8-bit and 4-bit as `make quantize` does; a line for each: size and seconds."""
     base = load_base(source)
     base.model.half().save_pretrained(folder / "fp16")
     base.tokenizer.save_pretrained(folder / "fp16")
@@ -82,7 +82,7 @@ def seconds(call: Callable[[], torch.Tensor], device: torch.device) -> float:
 
 
 def measure(model: PreTrainedModel, batch: int, prompt: int, new: int, runs: int) -> dict[str, Any]:
-    """Median seconds of the prompt's pass and of all, for each way; the share of equal tokens."""
+    """Median seconds of the prompt and of all tokens, for each way; the share of equal tokens."""
     torch.manual_seed(0)
     device = model.device
     ids = torch.randint(1, model.config.vocab_size, (batch, prompt), device=device)
@@ -102,7 +102,7 @@ def measure(model: PreTrainedModel, batch: int, prompt: int, new: int, runs: int
     return {"batch": batch, "seconds": medians, "agree": agree}
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=("mini", "gpt2"), default="mini")
     parser.add_argument("--kinds", nargs="*", default=["fp32", "bf16", "8-bit", "4-bit"])
@@ -110,8 +110,8 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=100)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, help="JSON to write")
-    options = parser.parse_args()
+    short = {"kinds": ["fp32", "4-bit"], "batch": [2], "new": 4, "runs": 1}
+    options = parse(parser, short, argv)
     device = pick_device(options.device)
     records, lines = [], []
     with tempfile.TemporaryDirectory() as name:

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.encoding
 
-What is usually written: one string of prompt and response, truncated on the right, the prompt
-tokenized once more to know its length for the mask. Ours never cuts the response and never cuts
-inside a character. Alternating runs, medians.
+The usual way is one string of prompt and response, truncated on the right, with the prompt
+tokenized once more because the mask needs its length. Ours never cuts the response and never cuts
+inside a character. The two alternate; the table shows medians.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import csv
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ from data.interviews import read_interviews
 from data.prompts import build_prompt
 from model.base import EMBEDDED, load_base
 from pretraining.sample import interview_rows
-from tests.benchmarks.measure import print_table, write_record
+from tests.benchmarks.measure import parse, print_table, write_record
 
-LENGTHS = (1024, 300)  # nothing is cut; one row in six is
+MAX_LENGTHS = (1024, 300)  # no row is cut; one row in six is
 
 
 def usual(rows: Dataset, tokenizer: Any, max_length: int) -> Dataset:
@@ -40,12 +41,11 @@ def usual(rows: Dataset, tokenizer: Any, max_length: int) -> Dataset:
     return rows.map(encode, batched=True)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="JSON to write")
-    options = parser.parse_args()
+    options = parse(parser, {"rows": 50, "runs": 1}, argv)
     disable_caching()
     disable_progress_bars()
     tokenizer = load_base(EMBEDDED.name).tokenizer
@@ -61,7 +61,7 @@ def main() -> None:
             started = time.perf_counter()
             read = read_interviews(path).rows
             taken.setdefault("reading", []).append(time.perf_counter() - started)
-            for length in LENGTHS:
+            for length in MAX_LENGTHS:
                 for way, encode in (("ours", encode_rows), ("datasets.map", usual)):
                     started = time.perf_counter()
                     encode(read, tokenizer, length)

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.startup        # after make train and make quantize
 
 The script imports transformers, opens the same 4-bit folder with `from_pretrained` and lets
-`generate` write one token: what any program of this kind has to wait for. Alternating; medians.
+`generate` write one token, which any program of this kind has to wait for. The two alternate; the
+table shows medians.
 """
 
 import argparse
@@ -11,15 +12,17 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks.measure import print_table, write_record
+from tests.benchmarks.measure import parse, print_table, write_record
 
-FOLDER = "checkpoints/ko-gpt2-mini-bnb-4bit"
-SCRIPT = f"""
+FOUR_BIT = "ko-gpt2-mini-bnb-4bit"
+SCRIPT = """
+import sys
 from transformers import AutoModelForCausalLM, AutoTokenizer
-tokenizer = AutoTokenizer.from_pretrained("{FOLDER}")
-model = AutoModelForCausalLM.from_pretrained("{FOLDER}")
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1])
 inputs = tokenizer("질문: 장점이 무엇인가요?", return_tensors="pt")
 print(tokenizer.decode(model.generate(**inputs, max_new_tokens=1)[0]), flush=True)
 """
@@ -38,14 +41,15 @@ def seconds_to_output(arguments: list[str]) -> float:
     return seconds
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="JSON to write")
-    options = parser.parse_args()
+    parser.add_argument("--output-dir", type=Path, default=Path("checkpoints"))
+    options = parse(parser, {"runs": 1}, argv)
+    folder = str(options.output_dir / FOUR_BIT)
     ways = {
-        "python -m infer": ["-m", "infer", "--model", FOLDER],
-        "transformers alone": ["-c", SCRIPT],
+        "python -m infer": ["-m", "infer", "--model", folder],
+        "transformers alone": ["-c", SCRIPT, folder],
         "import torch": ["-c", "import torch; print(1, flush=True)"],
     }
     taken: dict[str, list[float]] = {way: [] for way in ways}
