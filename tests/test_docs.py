@@ -50,6 +50,12 @@ def paths(document: Path) -> set[str]:
     return {*named, *links}
 
 
+def anchors(document: Path) -> set[str]:
+    """The headings of a document as GitHub makes them into anchors."""
+    headings = re.findall(r"^#+ (.*)$", text_of(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def files_of_the_house() -> Iterator[Path]:
     for path in ROOT.rglob("*.py"):
         if not any(part.startswith(".") for part in path.relative_to(ROOT).parts):
@@ -83,6 +89,8 @@ def test_what_a_document_names_exists(document: Path) -> None:
     folders = (ROOT, document.parent)
     missing = {p for p in paths(document) if not any((f / p).exists() for f in folders)}
     assert not {p for p in missing - names if Path(p).name not in WRITTEN}
+    for path, anchor in re.findall(r"\]\(([^)#:\s]*)#([^)]+)\)", text_of(document)):
+        assert anchor in anchors(document.parent / path if path else document), f"{path}#{anchor}"
 
 
 def test_the_check_sees_what_does_not_exist(tmp_path: Path) -> None:
