@@ -1,4 +1,4 @@
-"""A run as pictures: loss, learning rate, gradient norm, throughput; the lengths of the data."""
+"""Plots of a run: loss, learning rate, gradient norm, throughput; and the lengths of its data."""
 
 import io
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-# Fonts with Hangul that systems come with: Linux, Windows, macOS.
+# Fonts with Hangul that Linux, Windows and macOS ship.
 KOREAN_FONTS = (
     "Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo",
     "AppleGothic", "UnDotum", "Noto Sans CJK JP",
@@ -23,18 +23,18 @@ KOREAN_FONTS = (
 
 @cache
 def korean_font() -> str | None:
-    """A font of this machine that has Hangul, if there is one."""
+    """Return an installed font that has Hangul, if there is one."""
     installed = set(font_manager.get_font_names())
     return next((name for name in KOREAN_FONTS if name in installed), None)
 
 
 def label(korean: str, english: str) -> str:
-    """The Korean label, or the English one where Hangul would come out as boxes."""
+    """Return the Korean label, or the English one if Hangul would be drawn as boxes."""
     return korean if korean_font() else english
 
 
 def style() -> AbstractContextManager[None]:
-    """matplotlib's settings for these pictures."""
+    """Return a context with matplotlib's settings for these plots."""
     family = [font for font in (korean_font(), "DejaVu Sans") if font]
     return plt.rc_context(
         {"font.family": family, "axes.unicode_minus": False, "axes.grid": True, "grid.alpha": 0.3}
@@ -42,7 +42,7 @@ def style() -> AbstractContextManager[None]:
 
 
 def run_curves(records: Sequence[dict[str, Any]]) -> Figure:
-    """Loss, learning rate, gradient norm and throughput by step, from a run's `metrics.jsonl`."""
+    """Plot loss, learning rate, gradient norm and throughput from a run's `metrics.jsonl`."""
     steps = [record for record in records if "loss" in record]
     evaluations = [record for record in records if "validation_loss" in record]
     x = [record["step"] for record in steps]
@@ -71,12 +71,15 @@ def run_curves(records: Sequence[dict[str, Any]]) -> Figure:
         speeds.set_title(label("처리량 (토큰/초)", "throughput (tokens per second)"))
         for axis in (norms, speeds):
             axis.set_xlabel(label("스텝", "optimizer step"))
-    plt.close(figure)  # pyplot would keep it for the process's life
+    plt.close(figure)  # otherwise pyplot keeps it as long as the process lives
     return figure
 
 
 def throughput(records: Sequence[dict[str, Any]]) -> tuple[list[int], list[float]]:
-    """Steps, and tokens per second since the record before each: evaluation is not counted."""
+    """Return steps, and tokens per second since the record before each.
+
+    An evaluation writes a record of its own, so its time is not counted.
+    """
     steps, speeds = [], []
     for before, record in pairwise(records):
         if "tokens" in record and record["seconds"] > before["seconds"]:
@@ -86,7 +89,7 @@ def throughput(records: Sequence[dict[str, Any]]) -> tuple[list[int], list[float
 
 
 def histogram(lengths: Sequence[int], max_length: int) -> Figure:
-    """How long the examples are, in tokens, and where they are cut."""
+    """Plot the lengths of the examples in tokens, and the length at which they are cut."""
     with style():
         figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
         axis.hist(lengths, bins=40)
@@ -99,7 +102,7 @@ def histogram(lengths: Sequence[int], max_length: int) -> Figure:
 
 
 def svg(figure: Figure) -> str:
-    """The figure as markup to put into a page; letters as shapes, so that no font is needed."""
+    """Return the figure as an <svg> element, with letters as shapes, which need no font."""
     buffer = io.StringIO()
     with plt.rc_context({"svg.fonttype": "path"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
@@ -108,7 +111,7 @@ def svg(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as the content of a PNG file."""
+    """Return the figure as the content of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()

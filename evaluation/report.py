@@ -1,6 +1,6 @@
-"""One page that shows what a run did: curves, what was masked, what the model writes now.
+"""One page that shows what a run did: curves, the masked tokens, and the model's summaries.
 
-`report.html` stands by itself: no script, no font and no picture from anywhere else.
+`report.html` is self-contained: it loads no script, font or picture from anywhere else.
 """
 
 import difflib
@@ -19,11 +19,11 @@ from common.files import read_log, write_file
 from data.batches import LENGTH_MULTIPLE, collate
 from data.encode import IGNORE, Example
 from evaluation.curves import histogram, png, run_curves, svg
-from evaluation.results import HEADER, LABELS, Result, cells
+from evaluation.results import LABELS, Result, header_and_rows
 
 TEMPLATE = Path(__file__).with_name("report.html")
 PACKAGES = ("torch", "transformers", "bitsandbytes", "datasets", "sacrebleu", "rouge_score")
-SHOWN = 10  # validation rows
+SHOWN_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ def coloured(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Piece
     return pieces
 
 
-def differences(text: str, reference: str) -> list[tuple[str, bool]]:
-    """The words of `text`, and whether each stands in the `reference` in the same order."""
-    words, wanted = text.split(), reference.split()
-    same: set[int] = set()
-    matcher = difflib.SequenceMatcher(None, words, wanted, autojunk=False)
+def matched_words(text: str, reference: str) -> list[tuple[str, bool]]:
+    """The words of `text`, and whether each also occurs in the `reference`, in the same order."""
+    words = text.split()
+    matched: set[int] = set()
+    matcher = difflib.SequenceMatcher(None, words, reference.split(), autojunk=False)
     for start, _, size in matcher.get_matching_blocks():
-        same.update(range(start, start + size))
-    return [(word, i in same) for i, word in enumerate(words)]
+        matched.update(range(start, start + size))
+    return [(word, i in matched) for i, word in enumerate(words)]
 
 
 def versions() -> dict[str, str]:
-    """What the run ran on."""
+    """The versions of Python and of the packages on which scores depend."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
@@ -77,7 +77,7 @@ def write_facts(
     max_length: int,
     tokenizer: PreTrainedTokenizerBase,
 ) -> None:
-    """Keep what the report needs of the data, so that it can be written again later."""
+    """Write `report.json`: what the report needs of the data, so that it can be written again."""
     middle = sorted(examples, key=lambda example: len(example.input_ids))[len(examples) // 2]
     facts = {
         "settings": settings,
@@ -91,15 +91,12 @@ def write_facts(
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.html` and the PNG curves from what the run and `make evaluate` left there."""
+    """Write `report.html` and the PNG curves from the files of the run and of `make evaluate`."""
     facts = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     records = read_log(folder / "metrics.jsonl")
     comparison = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     results = [Result(**result) for result in comparison["results"]]
-    table = [HEADER, *(cells(result) for result in results)]
-    # Without the columns that `make evaluate` alone can fill.
-    filled = [column for column in zip(*table, strict=True) if any(column[1:])]
-    header, *lines = zip(*filled, strict=True)
+    header, lines = header_and_rows(results)
     curves = run_curves(records)
     lengths = histogram(facts["lengths"], facts["max_length"])
     write_file(folder / "curves.png", png(curves))
@@ -116,10 +113,10 @@ def write_report(folder: Path) -> Path:
         lengths=svg(lengths),
         pieces=facts["pieces"],
         compared=len(comparison["rows"]),
-        rows=comparison["rows"][:SHOWN],
+        rows=comparison["rows"][:SHOWN_ROWS],
         results=results,
         labels=LABELS,
-        differences=differences,
+        matched_words=matched_words,
         facts=facts["settings"] | facts["versions"],
     )
     path = folder / "report.html"

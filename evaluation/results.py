@@ -10,6 +10,8 @@ from common.files import write_file
 from evaluation.checks import count_faults
 from infer.find import NAMES
 
+Cells = tuple[str, ...]
+
 LABELS = {
     "reference": "정답 자신",
     "first": "답변의 첫 문장",
@@ -64,12 +66,17 @@ def cells(result: Result) -> list[str]:
     ]
 
 
-def results_table(results: Sequence[Result]) -> str:
-    """Return the results as a Markdown table, without the columns that no result fills."""
+def header_and_rows(results: Sequence[Result]) -> tuple[Cells, list[Cells]]:
+    """Return the header and the lines of the table, without the columns that no result fills."""
     lines = [HEADER, *(cells(result) for result in results)]
     filled = [column for column in zip(*lines, strict=True) if any(column[1:])]
     header, *rows = zip(*filled, strict=True)
-    return table(header, rows)
+    return header, rows
+
+
+def results_table(results: Sequence[Result]) -> str:
+    """Return the results as a Markdown table."""
+    return table(*header_and_rows(results))
 
 
 def write_comparison(

@@ -13,7 +13,7 @@ from data.encode import encode_example
 from data.prompts import build_prompt
 from evaluation import curves
 from evaluation.evaluate import judge
-from evaluation.report import coloured, differences, write_facts, write_report
+from evaluation.report import coloured, matched_words, write_facts, write_report
 from evaluation.results import write_comparison
 from training.config import TrainConfig
 from training.run import RunFolder
@@ -53,11 +53,11 @@ def test_a_character_that_was_lost_before_hides_nothing(
     assert "글자" in "".join(p.text for p in pieces)
 
 
-def test_differences_keep_order() -> None:
-    marked = differences("출고 지연을 9건 줄였다.", "지연을 출고 9건 줄였다.")
+def test_words_match_in_order() -> None:
+    marked = matched_words("출고 지연을 9건 줄였다.", "지연을 출고 9건 줄였다.")
     assert [word for word, _ in marked] == ["출고", "지연을", "9건", "줄였다."]
     assert sum(same for _, same in marked) == 3  # one of the two that changed places
-    assert differences("", "정답") == []
+    assert matched_words("", "정답") == []
 
 
 def step(number: int, seconds: float) -> dict[str, Any]:
