@@ -5,16 +5,14 @@ from pathlib import Path
 
 import torch
 
-from common.console import UserError, option, parse_options, run
+from common.console import option, parse_options, run, validate
 from common.folders import output_folder
 from common.locks import exclusive
 from lora.adapter import base_of, find_adapter
 from model.base import load_base
 from quant.build import merge, quantize, size_in_mb
-from quant.swap import (
-    QuantConfig,
-    default_compute_dtype,
-)
+from quant.store import default_compute_dtype
+from quant.swap import EightBit, FourBit
 
 
 @dataclass
@@ -23,26 +21,23 @@ class QuantizeOptions:
 
     adapter: Path | None = option(None, "어댑터 폴더. 안 주면 가장 새로운 best 어댑터")
     output_dir: Path = option(Path("checkpoints"), "어댑터를 찾고 결과를 쓸 폴더")
-    bits: int = option(4, "4(nf4) 또는 8(int8)")
+    bits: int = option(4, "4(nf4) 또는 8(int8)", (lambda bits: bits in (4, 8), "4 또는 8만 됩니다"))
     double_quant: bool = option(False, "4비트의 블록별 배율도 양자화 (QLoRA 3절)")
-
-    def __post_init__(self) -> None:
-        if self.bits not in (4, 8):
-            raise UserError(f"--bits {self.bits}: 4 또는 8만 됩니다. 값을 바꿔 다시 실행하세요.")
 
 
 def main() -> None:
     options = parse_options(QuantizeOptions, "python -m quant", "어댑터를 병합하고 양자화합니다.")
+    validate(options)
     adapter = options.adapter or find_adapter(options.output_dir)
     base = load_base(base_of(adapter))
     print(f"어댑터: {adapter} (베이스 {base.name})")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    four_bit = FourBit(options.double_quant, default_compute_dtype(device))
     merged = output_folder(options.output_dir, base.name, "merged")
     quantized = output_folder(options.output_dir, base.name, f"{options.bits}bit")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    config = QuantConfig(options.bits, options.double_quant, default_compute_dtype(device))
     with exclusive(options.output_dir):
         merge(base, adapter, merged)
-        errors = quantize(base, config, device, quantized)
+        errors = quantize(base, four_bit if options.bits == 4 else EightBit(), device, quantized)
     worst = max(errors, key=lambda layer: errors[layer])
     print(
         f"상대 오차 |Wq-W|/|W|: 평균 {sum(errors.values()) / len(errors):.2%}, "

@@ -1,9 +1,10 @@
-"""What the command does: fold an adapter into its base, quantise the sum, write both."""
+"""Merge an adapter into its base and write the result; quantise that and write it as well."""
 
 import json
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from common.console import UserError
 from common.files import atomic_directory
@@ -11,20 +12,14 @@ from lora.adapter import load_adapter
 from lora.merge import merge_lora
 from model.base import Base
 from quant.store import save_quantized
-from quant.swap import (
-    QuantConfig,
-    linear_weights,
-    quantize_weights,
-    relative_errors,
-    swap_modules,
-)
+from quant.swap import EightBit, FourBit, quantize_weights, swap_modules
 
 
 def merge(base: Base, adapter: Path, directory: Path) -> None:
-    """Fold the adapter into the base in fp32, in place, and write the sum in fp16.
+    """Merge the adapter into the base in fp32, in place, and write the sum in fp16.
 
     Raises:
-        UserError: a weight does not fit into fp16.
+        UserError: a weight exceeds the range of fp16.
     """
     load_adapter(base.model, adapter)
     merge_lora(base.model)
@@ -41,18 +36,29 @@ def merge(base: Base, adapter: Path, directory: Path) -> None:
 
 
 def quantize(
-    base: Base, config: QuantConfig, device: torch.device, directory: Path
+    base: Base, scheme: FourBit | EightBit, device: torch.device, directory: Path
 ) -> dict[str, float]:
-    """Swap and quantise the merged model, in place, and write it; the relative error per layer."""
-    originals = linear_weights(base.model)
-    names = swap_modules(base.model, config)
-    quantize_weights(base.model, names, device)
-    errors = relative_errors(base.model, originals)
+    """Quantise the merged model, in place, and write it; return the relative error per layer."""
+    originals = swap_modules(base.model, scheme)
+    quantize_weights(base.model, originals, device)
+    errors = relative_errors(base.model, originals, scheme)
     with atomic_directory(directory) as draft:
-        save_quantized(base.model, names, config, draft)
+        save_quantized(base.model, originals, scheme, draft)
         base.tokenizer.save_pretrained(draft)
-        text = json.dumps(errors, indent=2)
-        (draft / "relative_errors.json").write_text(text + "\n")
+        (draft / "relative_errors.json").write_text(json.dumps(errors, indent=2) + "\n")
+    return errors
+
+
+@torch.no_grad()
+def relative_errors(
+    model: nn.Module, originals: dict[str, Tensor], scheme: FourBit | EightBit
+) -> dict[str, float]:
+    """`||W_quantised - W|| / ||W||` (Frobenius) of each layer; none of them has run yet."""
+    errors = {}
+    for name, original in originals.items():
+        quantized = scheme.dequantize(model.get_submodule(name).weight)
+        original = original.to(quantized)
+        errors[name] = ((quantized - original).norm() / original.norm()).item()
     return errors
 
 

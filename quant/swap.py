@@ -1,10 +1,6 @@
-"""Swap linear layers for bitsandbytes' 4-bit or 8-bit ones: first the modules, then the weights.
+"""Swap linear layers for bitsandbytes layers: first the modules, then their weights."""
 
-4-bit is NormalFloat4 in blocks of 64 weights with one scale each (QLoRA, section 3,
-https://arxiv.org/abs/2305.14314); 8-bit is int8 with one scale an output feature (LLM.int8(),
-https://arxiv.org/abs/2208.07339).
-"""
-
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,107 +11,98 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from lora.inject import replace_module
-from lora.layer import linear_shape
+from lora.layer import is_linear
 
 
 @dataclass(frozen=True)
-class QuantConfig:
-    """What the swapped layers are."""
+class FourBit:
+    """NormalFloat4: one scale per block of 64 weights. `quant/nf4.py` shows the arithmetic.
 
-    bits: int = 4  # 4 or 8
-    double_quant: bool = False  # 4-bit only: quantise the scales, too (QLoRA, section 3)
-    compute_dtype: torch.dtype = torch.float16  # 4-bit only: what the weights become to multiply
-
-
-def default_compute_dtype(device: torch.device) -> torch.dtype:
-    """fp16 on CUDA (every card has it, a T4 has no bf16), fp32 elsewhere."""
-    return torch.float16 if device.type == "cuda" else torch.float32
-
-
-def linear_weights(model: PreTrainedModel) -> dict[str, Tensor]:
-    """The weights to be quantised, each (out, in), by the name of their Conv1D or Linear.
-
-    Not the output head: it shares its weight with the token embedding.
+    QLoRA, Dettmers et al. 2023, section 3, https://arxiv.org/abs/2305.14314
     """
-    return {
-        name: (module.weight.data.T if isinstance(module, Conv1D) else module.weight.data)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and module is not model.get_output_embeddings()
-    }
+
+    double_quant: bool = False  # quantise the scales as well
+    compute_dtype: torch.dtype = torch.float16  # weights are dequantised to it for each matmul
+
+    def wrap(self, weight: Tensor, bias: bool) -> nn.Linear:
+        """A layer with `weight`, (out, in), which is quantised when it moves to a device."""
+        outputs, inputs = weight.shape
+        options: dict[str, Any] = {"compress_statistics": self.double_quant, "quant_type": "nf4"}
+        layer = bnb.nn.Linear4bit(
+            inputs, outputs, bias, self.compute_dtype, device="meta", **options
+        )
+        layer.weight = bnb.nn.Params4bit(weight, requires_grad=False, module=layer, **options)
+        return layer
+
+    def restore(self, layer: Any, weight: Tensor, scales: dict[str, Tensor]) -> None:
+        """Give `layer` a quantised weight and its scales, which a file has by these names.
+
+        `Linear4bit.load_state_dict` cannot read what its `state_dict` returns (bitsandbytes #1946).
+        """
+        layer.weight = bnb.nn.Params4bit.from_prequantized(
+            weight, quantized_stats=scales, device=weight.device, module=layer
+        )
+
+    def dequantize(self, weight: Any) -> Tensor:
+        """The values that a quantised weight stands for, (out, in) in fp32."""
+        return bnb.functional.dequantize_4bit(weight.data, weight.quant_state).float()
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments of transformers' `BitsAndBytesConfig`."""
+        return {
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": "nf4",
+            "bnb_4bit_compute_dtype": self.compute_dtype,
+            "bnb_4bit_use_double_quant": self.double_quant,
+        }
 
 
-def swap_modules(model: PreTrainedModel, config: QuantConfig) -> list[str]:
-    """Put an *unquantised* bitsandbytes layer with the same weight in place of each linear layer.
+@dataclass(frozen=True)
+class EightBit:
+    """int8 with one scale per output feature; the methods are those of `FourBit`.
 
-    Returns the names of the swapped layers.
+    LLM.int8(), Dettmers et al. 2022, section 2.1, https://arxiv.org/abs/2208.07339
     """
-    weights = linear_weights(model)
-    for name, weight in weights.items():
-        layer: Any = model.get_submodule(name)
-        swapped = empty_layer(layer, config)
-        swapped.weight = wrap_weight(weight.contiguous(), swapped, config)
-        if layer.bias is not None:
+
+    def wrap(self, weight: Tensor, bias: bool) -> nn.Linear:
+        outputs, inputs = weight.shape
+        layer = bnb.nn.Linear8bitLt(inputs, outputs, bias, has_fp16_weights=False, device="meta")
+        layer.weight = bnb.nn.Int8Params(weight, requires_grad=False, has_fp16_weights=False)
+        return layer
+
+    def restore(self, layer: Any, weight: Tensor, scales: dict[str, Tensor]) -> None:
+        layer.weight = bnb.nn.Int8Params(weight, requires_grad=False, CB=weight, SCB=scales["SCB"])
+
+    def dequantize(self, weight: Any) -> Tensor:
+        return weight.data.float() * (weight.SCB / 127)[:, None]
+
+    def settings(self) -> dict[str, Any]:
+        return {"load_in_8bit": True, "llm_int8_threshold": 0.0}
+
+
+def swap_modules(model: PreTrainedModel, scheme: FourBit | EightBit) -> dict[str, Tensor]:
+    """Replace each linear layer by a bitsandbytes layer with the same, still unquantised weight.
+
+    The output head stays: it shares its weight with the token embedding. Returns the weights, each
+    (out, in), by the names of their layers.
+    """
+    weights = {}
+    for name, layer in list(model.named_modules()):
+        if is_linear(layer) and layer is not model.get_output_embeddings():
+            # GPT-2's Conv1D stores (in, out).
+            weight = layer.weight.data.T if isinstance(layer, Conv1D) else layer.weight.data
+            swapped = scheme.wrap(weight.contiguous(), bias=layer.bias is not None)
             swapped.bias = layer.bias
-        replace_module(model, name, swapped)
-    return list(weights)
+            replace_module(model, name, swapped)
+            weights[name] = weight
+    return weights
 
 
-def quantize_weights(model: nn.Module, names: list[str], device: torch.device) -> None:
-    """Quantise the swapped layers by moving them to `device`: that is how bitsandbytes does it.
+def quantize_weights(model: nn.Module, names: Iterable[str], device: torch.device) -> None:
+    """Quantise the swapped layers, which bitsandbytes does when they move to a device.
 
     Save the model before its first forward pass: on a CPU with AVX512-BF16 that pass repacks the
     weights and rounds their scales to bf16, in place.
     """
     for name in names:
         model.get_submodule(name).to(device)
-
-
-def empty_layer(layer: Any, config: QuantConfig) -> nn.Linear:
-    """A bitsandbytes layer of the same shape, its parameters still without storage."""
-    in_features, out_features = linear_shape(layer)
-    bias = layer.bias is not None
-    if config.bits == 8:
-        return bnb.nn.Linear8bitLt(
-            in_features, out_features, bias, has_fp16_weights=False, device="meta"
-        )
-    return bnb.nn.Linear4bit(
-        in_features,
-        out_features,
-        bias,
-        compute_dtype=config.compute_dtype,
-        compress_statistics=config.double_quant,
-        quant_type="nf4",
-        device="meta",
-    )
-
-
-def wrap_weight(weight: Tensor, layer: Any, config: QuantConfig) -> nn.Parameter:
-    """The parameter class that quantises `weight`, (out, in), when it is moved to a device."""
-    if config.bits == 8:
-        return bnb.nn.Int8Params(weight, requires_grad=False, has_fp16_weights=False)
-    return bnb.nn.Params4bit(
-        weight,
-        requires_grad=False,
-        compress_statistics=config.double_quant,
-        quant_type="nf4",
-        module=layer,
-    )
-
-
-@torch.no_grad()
-def dequantized_weight(layer: Any) -> Tensor:
-    """What a quantised layer that has not run yet multiplies by, (out, in) in fp32."""
-    weight = layer.weight
-    if isinstance(layer, bnb.nn.Linear8bitLt):
-        return weight.data.float() * (weight.SCB / 127)[:, None]
-    return bnb.functional.dequantize_4bit(weight.data, weight.quant_state).float()
-
-
-def relative_errors(model: nn.Module, originals: dict[str, Tensor]) -> dict[str, float]:
-    """`||W_quantised - W|| / ||W||` (Frobenius) of each layer; `originals` are (out, in)."""
-    errors = {}
-    for name, original in originals.items():
-        quantized = dequantized_weight(model.get_submodule(name))
-        original = original.to(quantized)
-        errors[name] = ((quantized - original).norm() / original.norm()).item()
-    return errors

@@ -18,7 +18,7 @@ from lora.adapter import save_adapter
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from model.base import EMBEDDED, load_base
 from quant.build import merge, quantize
-from quant.swap import QuantConfig
+from quant.swap import EightBit, FourBit
 from tests.chat.web.site import Site, serving
 
 EOS = "<|endoftext|>"
@@ -86,10 +86,10 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for layer in lora_layers(base.model).values():
         torch.nn.init.normal_(layer.lora_B, std=0.01)
     save_adapter(base.model, config, base.name, best)
-    for bits in (8, 4):
+    for kind, scheme in (("8bit", EightBit()), ("4bit", FourBit())):
         base = load_base(name)
         merge(base, best, folder / f"{name}-merged")
-        quantize(base, QuantConfig(bits), torch.device("cpu"), folder / f"{name}-bnb-{bits}bit")
+        quantize(base, scheme, torch.device("cpu"), folder / f"{name}-bnb-{kind}")
     return folder
 
 

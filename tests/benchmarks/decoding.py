@@ -26,7 +26,8 @@ from model.base import load_base
 from model.device import pick_device
 from model.precision import DTYPES
 from quant.build import quantize, size_in_mb
-from quant.swap import QuantConfig, default_compute_dtype
+from quant.store import default_compute_dtype
+from quant.swap import EightBit, FourBit
 from tests.benchmarks.measure import base_folder, parse, print_table, write_record
 
 PROMPT = {"mini": 250, "gpt2": 600}  # tokens: an interview under each base's tokenizer
@@ -38,12 +39,16 @@ def write_models(source: str, folder: Path, device: torch.device) -> list[list[s
     base.model.half().save_pretrained(folder / "fp16")
     base.tokenizer.save_pretrained(folder / "fp16")
     lines = [["fp16", f"{size_in_mb(folder / 'fp16'):.1f}", ""]]
-    for bits, double in ((8, False), (4, False), (4, True)):
-        name = f"{bits}-bit" + (", double quant" if double else "")
+    dtype = default_compute_dtype(device)
+    schemes = {
+        "8-bit": EightBit(),
+        "4-bit": FourBit(False, dtype),
+        "4-bit, double quant": FourBit(True, dtype),
+    }
+    for name, scheme in schemes.items():
         base = load_base(source, torch.float16)
-        config = QuantConfig(bits, double, default_compute_dtype(device))
         started = time.perf_counter()
-        quantize(base, config, device, folder / name)
+        quantize(base, scheme, device, folder / name)
         seconds = time.perf_counter() - started
         lines.append([name, f"{size_in_mb(folder / name):.1f}", f"{seconds:.1f}"])
     return lines

@@ -12,7 +12,7 @@ from infer.cache import PreallocatedCache
 from infer.generate import decode, prefill
 from infer.summarize import pad_left
 from lora.inject import LoraConfig, inject_lora, lora_layers
-from quant.swap import QuantConfig, quantize_weights, swap_modules
+from quant.swap import EightBit, FourBit, quantize_weights, swap_modules
 from tests.conftest import make_model
 
 PROMPTS = [[5, 9, 200], [7] * 30, [int(t) for t in range(1, 18)], [300]]
@@ -29,7 +29,8 @@ def with_lora() -> GPT2LMHeadModel:
 
 def quantized(bits: int) -> GPT2LMHeadModel:
     model = make_model()
-    names = swap_modules(model, QuantConfig(bits, compute_dtype=torch.float32))
+    scheme = FourBit(compute_dtype=torch.float32) if bits == 4 else EightBit()
+    names = swap_modules(model, scheme)
     quantize_weights(model, names, CPU)
     return model
 

@@ -8,21 +8,19 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
 from quant.store import load_quantized, save_quantized
-from quant.swap import (
-    QuantConfig,
-)
+from quant.swap import EightBit, FourBit, quantize_weights, swap_modules
 from tests.conftest import make_model
-from tests.quant.conftest import CONFIGS, CPU, quantized
+from tests.quant.conftest import CPU, SCHEMES, quantized
 
 IDS = torch.arange(1, 41).view(2, 20)
 
 
-def test_ours_and_transformers_open_it_alike(config: QuantConfig, tmp_path: Path) -> None:
-    model, names, _ = quantized(config)
-    save_quantized(model, names, config, tmp_path)
+def test_ours_and_transformers_open_it_alike(scheme: FourBit | EightBit, tmp_path: Path) -> None:
+    model, names, _ = quantized(scheme)
+    save_quantized(model, names, scheme, tmp_path)
     mine = load_quantized(tmp_path, CPU)
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
     with torch.inference_mode():
@@ -30,19 +28,58 @@ def test_ours_and_transformers_open_it_alike(config: QuantConfig, tmp_path: Path
     assert mine.lm_head.weight is mine.transformer.wte.weight
 
 
-def test_logits_stay_near_those_before(config: QuantConfig, tmp_path: Path) -> None:
-    model, names, _ = quantized(config)
-    save_quantized(model, names, config, tmp_path)
+def test_the_model_is_built_without_memory_for_its_weights(
+    scheme: FourBit | EightBit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, names, _ = quantized(scheme)
+    save_quantized(model, names, scheme, tmp_path)
+    on_meta: list[bool] = []
+
+    def read(path: Path, device: str) -> dict[str, torch.Tensor]:
+        assert built, "the model is built before the file is read"
+        on_meta.extend(parameter.is_meta for parameter in built[0].parameters())
+        return load_file(path, device)
+
+    built: list[torch.nn.Module] = []
+    from_config = AutoModelForCausalLM.from_config
+
+    def build(*arguments: object, **keywords: object) -> torch.nn.Module:
+        built.append(from_config(*arguments, **keywords))
+        return built[0]
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_config", build)
+    monkeypatch.setattr("quant.store.load_file", read)
+    loaded = load_quantized(tmp_path, CPU)
+    assert on_meta and all(on_meta)
+    assert not any(parameter.is_meta for parameter in loaded.parameters())
+
+
+def test_tables_that_no_file_holds_are_computed(scheme: FourBit | EightBit, tmp_path: Path) -> None:
+    shape = {"vocab_size": 384, "hidden_size": 128, "intermediate_size": 256}
+    config = GPTNeoXConfig(**shape, num_hidden_layers=2, num_attention_heads=4)
+    model = AutoModelForCausalLM.from_config(config).half().eval()
+    assert any("inv_freq" in name for name, _ in model.named_buffers())
+    names = swap_modules(model, scheme)
+    quantize_weights(model, names, CPU)
+    save_quantized(model, names, scheme, tmp_path)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        assert torch.equal(load_quantized(tmp_path, CPU)(IDS).logits, theirs(IDS).logits)
+
+
+def test_logits_stay_near_those_before(scheme: FourBit | EightBit, tmp_path: Path) -> None:
+    model, names, _ = quantized(scheme)
+    save_quantized(model, names, scheme, tmp_path)
     with torch.inference_mode():
         before = make_model(n_embd=128)(IDS).logits
         after = load_quantized(tmp_path, CPU)(IDS).logits
     error = ((after - before).norm() / before.norm()).item()
-    assert error < (0.35 if config.bits == 4 else 0.03)
+    assert error < (0.35 if isinstance(scheme, FourBit) else 0.03)
 
 
-def test_another_process_gives_equal_outputs(config: QuantConfig, tmp_path: Path) -> None:
-    model, names, _ = quantized(config)
-    save_quantized(model, names, config, tmp_path)
+def test_another_process_gives_equal_outputs(scheme: FourBit | EightBit, tmp_path: Path) -> None:
+    model, names, _ = quantized(scheme)
+    save_quantized(model, names, scheme, tmp_path)
     with torch.inference_mode():
         here = load_quantized(tmp_path, CPU)(IDS).logits
     torch.save(here, tmp_path / "here.pt")
@@ -57,9 +94,9 @@ def test_another_process_gives_equal_outputs(config: QuantConfig, tmp_path: Path
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, cwd=root)
 
 
-def test_a_missing_weight_is_an_error(config: QuantConfig, tmp_path: Path) -> None:
-    model, names, _ = quantized(config)
-    save_quantized(model, names, config, tmp_path)
+def test_a_missing_weight_is_an_error(scheme: FourBit | EightBit, tmp_path: Path) -> None:
+    model, names, _ = quantized(scheme)
+    save_quantized(model, names, scheme, tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     del weights["transformer.wpe.weight"]
     save_file(weights, tmp_path / "model.safetensors")
@@ -67,9 +104,9 @@ def test_a_missing_weight_is_an_error(config: QuantConfig, tmp_path: Path) -> No
         load_quantized(tmp_path, CPU)
 
 
-def test_the_embedding_is_stored_once_in_half(config: QuantConfig, tmp_path: Path) -> None:
-    model, names, _ = quantized(config)
-    save_quantized(model, names, config, tmp_path)
+def test_the_embedding_is_stored_once_in_half(scheme: FourBit | EightBit, tmp_path: Path) -> None:
+    model, names, _ = quantized(scheme)
+    save_quantized(model, names, scheme, tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     assert "lm_head.weight" not in weights
     assert weights["transformer.wte.weight"].dtype == torch.float16
@@ -80,8 +117,8 @@ def test_the_embedding_is_stored_once_in_half(config: QuantConfig, tmp_path: Pat
 
 
 def test_4_bit_weights_take_half_a_byte(tmp_path: Path) -> None:
-    model, names, _ = quantized(CONFIGS["nf4"])
-    save_quantized(model, names, CONFIGS["nf4"], tmp_path)
+    model, names, _ = quantized(SCHEMES["nf4"])
+    save_quantized(model, names, SCHEMES["nf4"], tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     name = "transformer.h.0.mlp.c_fc.weight"
     assert weights[name].numel() * weights[name].element_size() == 128 * 512 // 2
