@@ -18,6 +18,7 @@ from infer.find import ADVICE, NAMES, find_models
 from lora.adapter import CONFIG as ADAPTER_CONFIG
 from lora.adapter import base_of, load_adapter, newest_adapter
 from model.base import load_base, with_padding
+from model.device import place
 
 ROOM = 4 * 10**9  # bytes of weights that stay open; beyond them the longest unused is closed
 
@@ -35,10 +36,10 @@ def load_model(name: str, device: torch.device) -> tuple[PreTrainedModel, PreTra
     if (folder / ADAPTER_CONFIG).is_file():
         base = load_base(base_of(folder), dtype)
         load_adapter(base.model, folder)
-        return base.model.to(device).eval(), base.tokenizer  # type: ignore[arg-type]
+        return place(base.model, device).eval(), base.tokenizer
     if not (folder / "config.json").is_file():
         base = load_base(name, dtype)
-        return base.model.to(device), base.tokenizer  # type: ignore[arg-type]
+        return place(base.model, device), base.tokenizer
     try:
         tokenizer = with_padding(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
         if hasattr(
@@ -59,7 +60,7 @@ def load_model(name: str, device: torch.device) -> tuple[PreTrainedModel, PreTra
             f"{name}: 모델을 열 수 없습니다 ({first_line(error)}). "
             "make quantize로 다시 만들거나 --model로 다른 폴더를 고르세요."
         ) from error
-    return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
+    return place(model, device).eval(), tokenizer
 
 
 class Models:

@@ -1,5 +1,6 @@
-"""Find a base model: the cache, then the hub, then the one that is part of this repository."""
+"""Find a base model: in the cache, on the hub, or the one that is part of this repository."""
 
+import hashlib
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,12 @@ from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import enable_progress_bars
 from torch import nn
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.activations import GELUTanh, NewGELUActivation
 
 from common.console import UserError, box, first_line
 
@@ -27,7 +28,7 @@ PROBE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Base:
-    """A model in eval mode, its tokenizer (with a padding token) and the name they came by."""
+    """A model in eval mode, its tokenizer (with a padding token) and the name of both."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -35,94 +36,113 @@ class Base:
 
     @property
     def context(self) -> int:
-        """The most tokens the model can attend to."""
+        """The most tokens that the model can attend to."""
         return int(self.model.config.max_position_embeddings)
 
 
-def load_base(name: str | None = None, dtype: torch.dtype = torch.float32) -> Base:
-    """Load a base by hub name or local folder; None is `gpt2`, or what is embedded.
+@dataclass(frozen=True)
+class BaseSource:
+    """The decision which base to load and from where."""
 
-    A name that the user gave is never replaced by another model.
+    name: str  # the name that an adapter records
+    folder: Path | None  # None if the model has to be downloaded from the hub
+    notice: str = ""  # what the person at the terminal should know about the decision
+
+
+def load_base(source: BaseSource | str, dtype: torch.dtype = torch.float32) -> Base:
+    """Load a base and prepare it. `find_base` decides where a base comes from that has only a name.
 
     Raises:
-        UserError: the named base is neither here nor to be had.
+        UserError: the base cannot be found or opened.
     """
-    chosen = find_base(name)
-    # A cached model is opened as the folder it is: by its name transformers would ask the hub for
-    # news, and retry for 48 s where there is no network.
-    source = str(local_folder(chosen) or cached_folder(chosen) or chosen)
+    if isinstance(source, str):
+        source = find_base(source)
+    if source.folder is None:
+        enable_progress_bars()  # of the download; `common.console.run` has disabled them
+    path = str(source.folder or source.name)
     try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        if getattr(config, "activation_function", None) == "gelu_new":
-            # The same function in one kernel: written out as in transformers, it is eight passes
-            # over the widest activations, four of which are kept for the backward pass.
-            config.activation_function = "gelu_pytorch_tanh"
         model = AutoModelForCausalLM.from_pretrained(
-            source, config=config, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            path, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except Exception as error:  # a damaged folder makes transformers fail in many ways
         raise UserError(
-            f"베이스 모델 {chosen}을(를) 열 수 없습니다 ({first_line(error)}). "
+            f"베이스 모델 {source.name}을(를) 열 수 없습니다 ({first_line(error)}). "
             "safetensors 형식의 GPT-2 계열 모델인지 확인하세요."
         ) from error
+    prepare(model)
+    return Base(model.eval(), with_padding(tokenizer), source.name)
+
+
+def prepare(model: PreTrainedModel) -> None:
+    """Make a base faster to train, in place. In eval mode it computes the same function."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
-            # LoRA brings its own, and with this one attention has no fused kernel on a CPU. The
-            # config keeps it, for whoever trains what is written.
+            # LoRA has a dropout of its own. A dropout inside attention would rule out the fused
+            # kernel on a CPU. The config keeps its rates for later training of the saved model.
             module.p = 0.0
-    return Base(model.eval(), with_padding(tokenizer), chosen)
+        if isinstance(getattr(module, "act", None), NewGELUActivation):
+            # The same function in one kernel. transformers writes it out as eight passes over the
+            # widest activations, four of which are kept for the backward pass.
+            module.act = GELUTanh()
+            model.config.activation_function = "gelu_pytorch_tanh"
 
 
 def with_padding(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Give the tokenizer a padding token where it has none, as GPT-2's has not: EOS."""
+    """Make EOS the padding token of a tokenizer that, like GPT-2's, does not have one."""
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def find_base(name: str | None) -> str:
-    """Decide which base to load, asking the hub for at most `PROBE_SECONDS`.
+def find_base(name: str | None) -> BaseSource:
+    """Decide which base to load and from where. The hub is asked for at most `PROBE_SECONDS`.
+
+    None stands for `gpt2`, or for the embedded base where `gpt2` cannot be reached. A base that
+    the user has named is never replaced by another one.
 
     Raises:
-        UserError: the user named a base that is not here, and the hub cannot give it.
+        UserError: the named base is neither on this computer nor on the hub.
     """
     wanted = name or DEFAULT_BASE
     if wanted == EMBEDDED.name:
-        return EMBEDDED.as_posix()
-    if local_folder(wanted) or cached_folder(wanted):
-        return wanted
+        return embedded_base()
+    # A cached model is opened as a folder: given its name, transformers would ask the hub for a
+    # newer version, and retry for 48 s where there is no network.
+    if folder := local_folder(wanted) or cached_folder(wanted):
+        return BaseSource(wanted, folder)
     answer = ask_hub(wanted)
     if answer == "found":
-        print(f"모델 허브에서 {wanted}을(를) 내려받습니다.")
-        enable_progress_bars()
-        return wanted
-    if name is not None:
-        reason = (
-            "허브에 그런 이름이 없습니다" if answer == "missing" else "허브에 연결할 수 없습니다"
+        return BaseSource(wanted, None, f"모델 허브에서 {wanted}을(를) 내려받습니다.")
+    if name is None:
+        return embedded_base(
+            box(
+                f"모델 허브에 연결할 수 없어 {DEFAULT_BASE} 대신",
+                f"내장 모델 {EMBEDDED.name}을(를) 씁니다.",
+                "작은 한국어 GPT-2입니다. 허브에 연결되는 곳에서 같은 명령을 실행하면",
+                f"{DEFAULT_BASE}를 내려받아 학습합니다.",
+            )
         )
-        raise UserError(
-            f"베이스 모델 {name}: 이 컴퓨터에 없고 {reason}. 이름을 확인하거나, 내려받은 폴더를 "
-            f"그 경로로 주거나, 내장 모델 {EMBEDDED.name}을(를) 쓰세요."
-        )
-    print(
-        box(
-            f"모델 허브에 연결할 수 없어 {DEFAULT_BASE} 대신",
-            f"내장 모델 {EMBEDDED.name}을(를) 씁니다.",
-            "작은 한국어 GPT-2입니다. 허브에 연결되는 곳에서 같은 명령을 실행하면",
-            f"{DEFAULT_BASE}를 내려받아 학습합니다.",
-        )
+    reason = "허브에 그런 이름이 없습니다" if answer == "missing" else "허브에 연결할 수 없습니다"
+    raise UserError(
+        f"베이스 모델 {name}: 이 컴퓨터에 없고 {reason}. 이름을 확인하거나, 내려받은 폴더를 "
+        f"그 경로로 주거나, 내장 모델 {EMBEDDED.name}을(를) 쓰세요."
     )
-    return EMBEDDED.as_posix()  # an adapter made on Windows names its base for all
+
+
+def embedded_base(notice: str = "") -> BaseSource:
+    """The base of this repository. Its name has forward slashes on Windows, too."""
+    name = EMBEDDED.as_posix()
+    return BaseSource(name, local_folder(name), notice)
 
 
 def local_folder(name: str) -> Path | None:
-    """The folder of that name, from here or from the repository's root, if there is one."""
+    """The folder of that name in the working directory or in the repository, if there is one."""
     return next((path for path in (Path(name), REPOSITORY / name) if path.is_dir()), None)
 
 
 def cached_folder(name: str) -> Path | None:
-    """The model's folder in the hub's local cache, if it holds all that is needed."""
+    """The model's folder in the hub's local cache, if it holds every file that is needed."""
     wanted = ("config.json", "model.safetensors", "tokenizer.json")
     try:
         files = [try_to_load_from_cache(name, file) for file in wanted]
@@ -133,11 +153,11 @@ def cached_folder(name: str) -> Path | None:
 
 
 def ask_hub(name: str) -> str:
-    """ "found", "missing" or "unreachable", within `PROBE_SECONDS`.
+    """Ask whether the hub has a model: "found", "missing", or "unreachable" after `PROBE_SECONDS`.
 
-    `from_pretrained` without a network retries for 48 s. Neither can a time-out on the request be
-    trusted: looking up the host's name may hang outside of it. So a thread asks and we stop
-    waiting.
+    `from_pretrained` retries for 48 s without a network, and the time-out of a request does not
+    cover the look-up of the host's name, which may hang. A thread therefore asks, and this
+    function stops waiting for it.
     """
     answer = ["unreachable"]
 
@@ -147,10 +167,19 @@ def ask_hub(name: str) -> str:
             answer[0] = "found"
         except (RepositoryNotFoundError, HFValidationError):
             answer[0] = "missing"
-        except Exception:  # whatever the network throws means the same here
+        except Exception:  # every other error of the network means that the hub is unreachable
             pass
 
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(PROBE_SECONDS)
     return answer[0]
+
+
+def fingerprint(base: Base) -> str:
+    """A digest of the tokenizer and of the weights as they are in memory."""
+    digest = hashlib.sha256(base.tokenizer.backend_tokenizer.to_str().encode())
+    for name, tensor in base.model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

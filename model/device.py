@@ -1,18 +1,22 @@
-"""The device to run on, its random numbers, and how much of its memory was needed."""
+"""The device to run on, moving a model there, and how much of its memory was used."""
 
 import sys
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from common.console import UserError
 
+Model = TypeVar("Model", bound=nn.Module)
+
 
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto`: CUDA, else Apple's GPU, else the CPU.
+    """`auto` is CUDA if available, else Apple's GPU, else the CPU.
 
     Raises:
-        UserError: the named device is not there.
+        UserError: this machine does not have the named device.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
@@ -22,7 +26,7 @@ def pick_device(name: str = "auto") -> torch.device:
         here = device.type == "cpu" or available.get(device.type, False)
         if device.type == "cuda" and here:
             here = (device.index or 0) < torch.cuda.device_count()
-    except RuntimeError:  # no such word
+    except RuntimeError:  # PyTorch does not know this kind of device
         here = False
     if not here:
         raise UserError(
@@ -31,15 +35,22 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def peak_memory(device: torch.device) -> int | None:
-    """The most bytes that this process has held: on the GPU, or else resident in memory.
+def place(model: Model, device: torch.device) -> Model:
+    """Move the parameters and buffers of a model to a device, in place, and return the model."""
+    module: nn.Module = model  # the annotations of transformers' own `to` refuse a device
+    module.to(device)
+    return model
 
-    None where the system does not say (Windows).
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most bytes that this process has had allocated on a GPU, or else resident in memory.
+
+    None where the system does not report it (Windows).
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "linux":
-        # Not getrusage: a child process starts from its parent's peak there (getrusage(2)).
+        # getrusage(2) would not do: a child process starts with the peak of its parent.
         status = Path("/proc/self/status").read_text()
         return 1024 * int(status.split("VmHWM:")[1].split()[0])
     if sys.platform == "darwin":
@@ -47,23 +58,3 @@ def peak_memory(device: torch.device) -> int | None:
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return None
-
-
-def random_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """Where the generators stand that training draws from: torch's, for dropout. (Nothing draws
-    from Python's or numpy's.)"""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    if device.type == "mps":
-        states["mps"] = torch.mps.get_rng_state()
-    return states
-
-
-def set_random_state(states: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Put back what `random_state` gave."""
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"], device)
-    if device.type == "mps":
-        torch.mps.set_rng_state(states["mps"])

@@ -1,4 +1,4 @@
-"""The loss on the response alone, without ever computing the other logits."""
+"""The loss on the response alone, without ever computing the logits of the prompt."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,26 +10,27 @@ from data.encode import IGNORE
 def response_loss(model: PreTrainedModel, input_ids: Tensor, labels: Tensor) -> Tensor:
     """Summed cross entropy of the labels that are not -100, as a scalar in fp32.
 
-    The head turns C numbers a position into V logits: for GPT-2, 768 into 50,257, more work than
-    all of a short text's attention and the largest tensor of the whole step. Loss needs them at
-    the response's positions only, so only those rows of the hidden states go through the head.
+    The head turns the C numbers of a position into V logits. For GPT-2 that is 768 into 50,257,
+    which costs more than all of a short text's attention and makes the largest tensor of the step.
+    The loss needs logits at the positions of the response only, so only those rows of the hidden
+    states go through the head.
 
-    A sum and not a mean: only the caller knows how many tokens the whole window has.
-
-    No attention mask: padding is on the right, where causal attention never looks.
+    The result is a sum and not a mean, because only the caller knows how many response tokens the
+    whole batch has. No attention mask is needed: padding is on the right, where causal attention
+    never looks.
 
     Shapes:
-        input_ids, labels (B, T); hidden states (B, T, C); logits (N, V) for N labels that count
+        input_ids, labels: (B, T)
     """
     # Position t predicts token t + 1.
-    targets = labels[:, 1:]
-    counts = targets != IGNORE
-    hidden = model.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
+    targets = labels[:, 1:]  # (B, T - 1)
+    is_response = targets != IGNORE  # (B, T - 1), True at N positions
+    hidden = model.base_model(input_ids=input_ids, use_cache=False).last_hidden_state  # (B, T, C)
     head: nn.Module = model.get_output_embeddings()
-    logits = head(hidden[:, :-1][counts])
-    return F.cross_entropy(logits.float(), targets[counts], reduction="sum")
+    logits = head(hidden[:, :-1][is_response])  # (N, C) -> (N, V)
+    return F.cross_entropy(logits.float(), targets[is_response], reduction="sum")
 
 
 def count_targets(labels: Tensor) -> int:
-    """How many terms `response_loss` sums."""
+    """How many terms `response_loss` sums: N."""
     return int((labels[:, 1:] != IGNORE).sum())

@@ -1,4 +1,4 @@
-"""Which number format the loop computes in, and what goes with it.
+"""The number format that matrix products are computed in, and what it needs.
 
 https://pytorch.org/docs/stable/notes/amp_examples.html
 """
@@ -21,24 +21,26 @@ class Precision:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What matrix products compute in, and what frozen base weights are stored in."""
+        """The dtype of matrix products, in which the frozen base weights are stored, too."""
         return DTYPES[self.name]
 
     def autocast(self) -> torch.autocast:
-        """The context of a forward pass; in fp32 it does nothing."""
+        """The context of a forward pass. In fp32 it does nothing."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.name != "fp32")
 
     def grad_scaler(self) -> torch.amp.GradScaler:
-        """Scales the loss in fp16, whose smallest number is 6e-8; does nothing otherwise: bf16
-        has the exponent of fp32."""
+        """A scaler of the loss for fp16, whose smallest number is 6e-8.
+
+        It does nothing in the other formats, since bf16 has the exponent range of fp32.
+        """
         return torch.amp.GradScaler(self.device.type, enabled=self.name == "fp16")
 
 
 def pick_precision(name: str, device: torch.device) -> Precision:
-    """`auto`: fp16 on CUDA, fp32 on Apple, and on a CPU what it does fastest.
+    """`auto` is fp16 on CUDA, fp32 on Apple's GPU, and on a CPU the faster of bf16 and fp32.
 
     Raises:
-        UserError: no such format, or the device lacks it.
+        UserError: the format is unknown, or the device does not have it.
     """
     if name == "auto":
         bf16 = device.type == "cpu" and cpu_has_bf16()
@@ -51,10 +53,10 @@ def pick_precision(name: str, device: torch.device) -> Precision:
 
 
 def cuda_has_bf16() -> bool:
-    """Whether the GPU multiplies bf16 in hardware; a T4 does not."""
+    """Whether the GPU multiplies bf16 in hardware. A T4 does not."""
     return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bf16 in hardware; without that bf16 is slower than fp32."""
+    """Whether the CPU multiplies bf16 in hardware. Where it does not, bf16 is slower than fp32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,4 +1,4 @@
-"""Pretrain the embedded base from scratch: the same window as `loop.py`, on all parameters."""
+"""Pretrain the embedded base from scratch: the same step as `loop.py`, on all parameters."""
 
 import json
 import math
@@ -26,14 +26,14 @@ from common.console import option, refuse
 from common.files import append_line, atomic_directory, read_log, write_file
 from common.locks import exclusive
 from model.base import EMBEDDED
-from model.device import pick_device
+from model.device import pick_device, place
 from model.loss import response_loss
 from model.precision import Precision, pick_precision
 from pretraining.curves import draw_pretraining
 from pretraining.documents import pretraining_documents
 from pretraining.muon import MuonAdamW, sinusoids
 from pretraining.tokenizer import train_tokenizer
-from training.loop import Optimization, train_window
+from training.loop import TrainingState, train_step
 
 
 @dataclass
@@ -106,7 +106,7 @@ def make_base(config: PretrainConfig) -> None:
     )
     with torch.no_grad():
         model.transformer.wpe.weight.copy_(sinusoids(config.context, config.width))
-    model.to(precision.device)  # type: ignore[arg-type]
+    place(model, precision.device)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}M 파라미터, {precision.name}")
     if precision.device.type == "cpu":
         model.set_attn_implementation("eager")  # faster there at these lengths (BENCHMARKS.md)
@@ -168,7 +168,7 @@ def pretrain(
     # since the rate does not depend on the total until the decay begins.
     decay = total // 5
     scheduler = get_wsd_schedule(optimizer, config.warmup_steps, decay, num_training_steps=total)
-    state = Optimization(optimizer, scheduler, precision.grad_scaler())
+    state = TrainingState(optimizer, precision.grad_scaler())
     held_out = pretraining_documents(config.seed + 1, config.corpus)
     validation = list(islice(pack(held_out, tokenizer, config.context), 16))
     done, seconds = restore(model, optimizer, scheduler, config.work)
@@ -185,7 +185,9 @@ def pretrain(
             ids = ids.view(-1, config.context // 2)
         batch = {"input_ids": ids, "labels": ids}
         lr = float(scheduler.get_last_lr()[0])
-        loss, norm, skipped = train_window(model, [batch], state, precision, max_grad_norm=1.0)
+        loss, norm, skipped = train_step(model, [batch], state, precision, max_grad_norm=1.0)
+        if not skipped:
+            scheduler.step()
         record = {"step": step, "tokens": step * ids.numel(), "loss": loss, "lr": lr}
         record |= {
             "grad_norm": norm,

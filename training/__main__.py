@@ -1,31 +1,31 @@
 """`python -m training`: a CSV in, an adapter under `checkpoints/{base}-lora/` out."""
 
 import math
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import asdict
 
 import torch
-from datasets import Dataset
 from tqdm import tqdm
 
-from common.console import Stopped, UserError, parse_options, run
-from common.folders import output_folder
+from common.console import Stopped, UserError, parse_options
+from common.console import run as run_command
+from common.folders import BEST, output_folder
 from common.locks import exclusive
-from data.encode import describe_lengths, encode_rows
+from data.encode import Example, describe_lengths, encode_rows
 from data.interviews import default_csv, read_interviews, split_interviews
-from evaluation.evaluate import HeldOutLoss, held_out_loss, judge_model
 from evaluation.report import write_facts, write_report
-from evaluation.results import Result, write_comparison
-from infer.summarize import Summarizer
+from evaluation.results import write_comparison
+from evaluation.validation import Validation, prepare_validation
 from lora.inject import count_parameters, inject_lora
-from model.base import load_base
-from model.device import pick_device
-from model.precision import Precision, pick_precision
+from model.base import find_base, load_base
+from model.device import pick_device, place
+from model.precision import pick_precision
 from training.checkpoint import identity
 from training.config import TrainConfig
-from training.execution import speed_up
-from training.interrupt import interruptible
-from training.loop import HOPELESS, Diverged, Optimization, Step, start, train
-from training.run import RunFolder
+from training.execution import configure_execution
+from training.interrupt import interruptible, stop_on_signals
+from training.loop import MAX_SKIPPED_IN_A_ROW, Diverged, TrainingState, initial_state, train
+from training.run import Run
 
 MEMORY_ADVICE = (
     "--gradient-checkpointing이나 --micro-batch-tokens 512로 하던 것을 이어서 하거나 "
@@ -36,183 +36,129 @@ MEMORY_ADVICE = (
 def main() -> None:
     config = parse_options(TrainConfig, "python -m training", "LoRA로 요약을 학습합니다.")
     precision = pick_precision(config.precision, pick_device(config.device))
-    torch.manual_seed(config.seed)
 
+    # The rows. The split has a seed of its own, so that no --seed trains on a validation row.
     data = config.data or default_csv()
     interviews = read_interviews(data)
     print(interviews.describe())
-    # The split keeps its own seed: whatever --seed, the same rows are never trained on.
     train_rows, validation_rows = split_interviews(interviews.rows)
 
-    # The frozen weights are stored in the format they are multiplied in: no casts in the loop.
-    base = load_base(config.base, precision.dtype)
+    # The base model. Frozen weights are stored in the dtype that they are multiplied in.
+    source = find_base(config.base)
+    print(source.notice, end="\n" if source.notice else "")
+    base = load_base(source, precision.dtype)
+
     path = output_folder(config.output_dir, base.name, "lora")
     with exclusive(path):
-        folder = RunFolder(path, base, config, identity(config, base, data, precision))
-        base.model.to(precision.device)  # type: ignore[arg-type]
+        run = Run(path, base, config, identity(config, base, data, precision))
+        place(base.model, precision.device)
         print(f"베이스: {base.name} ({precision.device.type}, {precision.name})")
+
+        # The adapter. B is zero, so at first the model computes what its base computes.
+        torch.manual_seed(config.seed)  # draws A
         layers = inject_lora(base.model, config.lora)
         trainable, total = count_parameters(base.model)
-        print(
-            f"LoRA: {len(layers)}개 층, 학습하는 파라미터 {trainable:,} / {total:,} "
-            f"({trainable / total:.2%})"
+        share = f"{trainable:,} / {total:,} ({trainable / total:.2%})"
+        print(f"LoRA: {len(layers)}개 층, 학습하는 파라미터 {share}")
+        state = initial_state(base.model, config, precision)
+        run.resume(state)
+
+        # The examples: rows as token ids.
+        max_length = min(config.max_length, base.context)
+        examples = encode_rows(train_rows, base.tokenizer, max_length)
+        validation = prepare_validation(
+            base, validation_rows, max_length, config.eval_samples, precision
         )
-        state = start(base.model, config, precision, len(train_rows))
-        resumed = folder.go_on(state, precision.device)
-        learn(folder, state, resumed, train_rows, validation_rows, precision)
+        print(describe_lengths(examples))
+        print(config.describe_batches(len(examples), len(validation.examples), base.context))
+        longest = max(len(example.input_ids) for example in examples)
+        configure_execution(base.model, config, precision, longest)
+
+        # Nothing of the input can be refused any more, so the previous run may be replaced now.
+        if state.step == 0:
+            run.discard_previous()
+        write_facts(path, asdict(config), examples, max_length, base.tokenizer)
+        fit(run, state, examples, validation)
 
 
-def learn(
-    folder: RunFolder,
-    state: Optimization,
-    resumed: bool,
-    train_rows: Dataset,
-    validation_rows: Dataset,
-    precision: Precision,
-) -> None:
-    """Train from `state` to the end, evaluating and saving, and write the report."""
-    config, base, model = folder.config, folder.base, folder.base.model
-    max_length = min(config.max_length, base.context)
-    examples = encode_rows(train_rows, base.tokenizer, max_length)
-    validation = encode_rows(validation_rows, base.tokenizer, max_length)
-    print(describe_lengths(examples))
-    budget = config.token_budget(base.context)
-    together = f"한꺼번에 {budget:,}토큰까지" if budget else f"{config.micro_batch_size}행씩"
-    print(
-        f"학습 {len(examples):,}행, 검증 {len(validation):,}행; "
-        f"한 스텝에 {config.window}행, {together}"
-    )
-    speed_up(model, config, precision, longest=max(len(e.input_ids) for e in examples))
-    summarizer = Summarizer(model, base.tokenizer)
-    samples = rows_to_write(summarizer, validation_rows, config.eval_samples)
-    if not resumed:  # now that nothing is left to be refused
-        folder.make_room()
-    write_facts(folder.path, asdict(config), examples, max_length, base.tokenizer)
-
-    def evaluate() -> None:
-        loss = held_out_loss(model, validation, precision)
-        result = judge_model("lora", summarizer, samples, precision)
-        best = loss.per_token < folder.best_loss
-        if best:
-            found = replace(
-                result, perplexity=loss.perplexity, character_perplexity=loss.character_perplexity
-            )
-            folder.save_best(state.step, loss.per_token, found)
-        folder.log(
-            {"step": state.step, "faithfulness": result.faithfulness} | loss.record | result.scores
-        )
-        epoch = state.step / config.windows(len(examples))
-        tqdm.write(describe_evaluation(epoch, state.step, loss, best, result, samples))
-
-    with interruptible() as interrupt:
-
-        def on_step(step: Step, due: bool) -> None:
-            folder.log(asdict(step))
-            # Not while steps are skipped: these weights may be why, and those before must stay.
-            if not step.skipped and (due or step.step % config.save_steps == 0):
-                folder.save(state, precision.device)
-            if due:
-                with interrupt.at_once():
-                    evaluate()
-
+def fit(run: Run, state: TrainingState, examples: list[Example], validation: Validation) -> None:
+    """Train from `state` to the end of the run. However it ends, the last step is saved."""
+    config, precision, model = run.config, validation.precision, run.base.model
+    rows = len(examples)
+    with stop_on_signals():
         try:
-            with interrupt.at_once():
-                if not resumed:  # B is 0 yet
-                    folder.results["base"] = judge_model("base", summarizer, samples, precision)
-                elif config.evaluates_at(state.step, len(examples)):
-                    evaluate()  # the run may have been cut in the middle of it
-            train(model, examples, config, precision, on_step, state, interrupt.check)
-            with interrupt.at_once():
-                finish(folder, state, samples, precision)
-        except (Exception, Stopped) as error:
-            if told := ended_early(folder, state, precision, error):
-                raise told from error
+            with interruptible():
+                if state.step == 0:
+                    run.results["base"] = validation.judge("base")
+                elif config.evaluates_at(state.step, rows):  # it may have been interrupted
+                    evaluate(run, state, validation, state.step / config.steps_per_epoch(rows))
+
+            progress = tqdm(total=config.steps(rows), initial=state.step, desc="학습", unit="step")
+            for step in train(model, examples, config, precision, state):
+                run.log.append(asdict(step))
+                progress.update()
+                speed = step.tokens * (progress.format_dict["rate"] or 0)
+                progress.set_postfix_str(
+                    f"loss {step.loss:.3f}, lr {step.lr:.1e}, {speed:,.0f} tok/s"
+                )
+                due = config.evaluates_at(state.step, rows)
+                # Do not save after a skipped step: its weights may be the cause.
+                if not step.skipped and (due or state.step % config.save_steps == 0):
+                    run.save(state)
+                if due:
+                    with interruptible():
+                        evaluate(run, state, validation, step.epoch)
+
+            with interruptible():
+                finish(run, state, validation)
+        except Stopped as stopped:
+            run.save_last_step(state)
+            raise Stopped(run.how_to_resume(), stopped.signal_number) from stopped
+        except Diverged as error:
+            saved = run.last_checkpoint()
+            kept = f" 그전의 체크포인트는 {saved}입니다." if saved else ""
+            raise UserError(
+                f"{state.step}스텝: 손실이나 그래디언트가 {MAX_SKIPPED_IN_A_ROW}번 이어서 수가 "
+                f"아닙니다(nan, inf).{kept} --learning-rate를 낮추거나 --precision fp32로, "
+                "--fresh를 주어 다시 학습하세요."
+            ) from error
+        except Exception:
+            with suppress(OSError):  # the error that has ended training is the one to report
+                run.save_last_step(state)
             raise
 
 
-def ended_early(
-    folder: RunFolder, state: Optimization, precision: Precision, error: BaseException
-) -> BaseException | None:
-    """Save what the last step left, whatever has ended training: a signal, no memory, a full disk.
-
-    Returns the error that tells so, where there is more to tell than `error` does.
-    """
-    # A checkpoint of this step is from before its evaluation, which is to be done again.
-    if state.step and not state.skipped_in_a_row and not folder.checkpoint(state.step).exists():
-        try:
-            folder.save(state, precision.device)
-        except OSError:
-            if isinstance(error, Stopped):
-                raise  # the disk is the news then
-    saved = folder.newest()
-    if isinstance(error, Stopped):
-        kept = f"{saved}에 저장했습니다." if saved else "아직 저장할 것이 없습니다."
-        again = "--fresh 없이 같은 명령을" if folder.config.fresh else "같은 명령을"
-        told = f"멈췄습니다. {kept} {again} 다시 실행하면 이어서 합니다."
-        return Stopped(told, error.signal_number)
-    if isinstance(error, Diverged):
-        kept = f" 그전의 체크포인트는 {saved}입니다." if saved else ""
-        return UserError(
-            f"{state.step}스텝: 손실이나 그래디언트가 {HOPELESS}번 이어서 수가 아닙니다(nan, inf)."
-            f"{kept} --learning-rate를 낮추거나 --precision fp32로, --fresh를 주어 다시 학습하세요."
-        )
-    return None
+def evaluate(run: Run, state: TrainingState, validation: Validation, epoch: float) -> None:
+    """Evaluate the adapter, keep it if it is the best so far, log and print the result."""
+    loss, result = validation.evaluate()
+    best = loss.per_token < run.best_loss
+    if best:
+        run.save_best(state.step, loss.per_token, result)
+    run.log.append(
+        {"step": state.step, "faithfulness": result.faithfulness} | loss.record | result.scores
+    )
+    where = f"\n{epoch:.1f}에폭 ({state.step}스텝): "
+    tqdm.write(where + validation.describe(loss, result, best))
 
 
-def finish(
-    folder: RunFolder, state: Optimization, samples: list[dict[str, str]], precision: Precision
-) -> None:
-    """Write the report, and that the run is finished.
+def finish(run: Run, state: TrainingState, validation: Validation) -> None:
+    """Write the report, then a checkpoint that says that the run is finished.
 
     Raises:
-        UserError: no evaluation has ever found a finite loss.
+        UserError: no evaluation has found a finite loss.
     """
-    if math.isinf(folder.best_loss):
+    if math.isinf(run.best_loss):
         raise UserError(
             "검증 손실이 끝까지 수가 아니어서(nan) best를 남기지 못했습니다. --learning-rate를 "
             "낮추거나 --precision fp32로, --fresh를 주어 다시 학습하세요."
         )
     if state.skipped:
         print(f"건너뛴 스텝: {state.skipped}개 (손실이나 그래디언트가 수가 아니었음)")
-    write_comparison(folder.path, samples, list(folder.results.values()), "morpheme")
-    print(f"보고서: {write_report(folder.path)}")
-    folder.save(state, precision.device, finished=True)
-    print(f"어댑터: {folder.path / 'best'}  다음: make quantize (python -m quant)")
-
-
-def rows_to_write(summarizer: Summarizer, rows: Dataset, count: int) -> list[dict[str, str]]:
-    """The first `count` rows whose question leaves room for a summary.
-
-    Raises:
-        UserError: there is none.
-    """
-    fitting = [row for row in rows if summarizer.fits(row["question"])][:count]
-    if not fitting:
-        raise UserError("검증 행의 질문이 모두 너무 길어 요약을 써 볼 수 없습니다. 줄여 주세요.")
-    return fitting
-
-
-def describe_evaluation(
-    epoch: float,
-    step: int,
-    loss: HeldOutLoss,
-    best: bool,
-    result: Result,
-    rows: list[dict[str, str]],
-) -> str:
-    """What an evaluation found, in two Korean lines, and the first two summaries."""
-    written = "".join(
-        f"\n  정답  {row['summary']}\n  모델  {summary}"
-        for row, summary in list(zip(rows, result.summaries, strict=True))[:2]
-    )
-    scores = " ".join(f"{name} {value:.1f}" for name, value in result.scores.items())
-    return (
-        f"\n{epoch:.1f}에폭 ({step}스텝): 검증 손실 {loss.per_token:.3f}"
-        f"{' (지금까지 최고)' if best else ''}, "
-        f"퍼플렉서티 {loss.perplexity:.2f}/토큰 {loss.character_perplexity:.2f}/글자\n"
-        f"  형태소(mecab-ko): {scores} 충실도 {result.faithfulness:.1f}{written}"
-    )
+    write_comparison(run.path, validation.samples, list(run.results.values()), "morpheme")
+    print(f"보고서: {write_report(run.path)}")
+    run.save(state, finished=True)
+    print(f"어댑터: {run.path / BEST}  다음: make quantize (python -m quant)")
 
 
 if __name__ == "__main__":
-    run(main, MEMORY_ADVICE)
+    run_command(main, MEMORY_ADVICE)

@@ -1,47 +1,56 @@
-"""A run that can be cut anywhere and goes on to the same bits: what a checkpoint has to hold.
+"""What a run saves so that it can be stopped anywhere and resumed to the same bits.
 
-Beside the adapter: AdamW's moments, the scheduler, the loss scale, the random numbers, the number
-of steps done (which is the place in the data, see `epoch_order`), the best loss so far, and what
-the run was started with, so that nothing else is ever taken for its continuation.
+That is the adapter, the moments of AdamW, the loss scale, and the numbers of steps done and
+skipped. Examples, learning rate and dropout follow from the seed and the step. The identity of the
+run is saved as well: a run is resumed with the same settings, data and base only.
 """
 
-import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from common.files import read_json, sha256
+from common.console import UserError
+from common.files import sha256
 from data.prompts import build_prompt
-from lora.adapter import STATE, fill_adapter
-from model.base import Base
-from model.device import random_state, set_random_state
+from lora.adapter import fill_adapter
+from model.base import Base, fingerprint
 from model.precision import Precision
-from training.config import TrainConfig
-from training.loop import Optimization
+from training.config import TrainConfig, fields_by_rule
+from training.loop import TrainingState
 
-TENSORS = "training_state.safetensors"
+MOMENTS_FILE = "optimizer.safetensors"
 
-# Where results go and how often: a run may go on with others of these.
-FREE = ("output_dir", "tensorboard", "save_steps", "keep_last", "fresh")
-# Compared as what they came to be: `auto` is another precision on another machine.
-RESOLVED = ("base", "data", "device", "precision")
-# What to turn to when the memory does not suffice: the gradient is the same, though not its last
-# bits, and dropout may fall elsewhere.
-BITS = ("gradient_checkpointing", "compile", "micro_batch_tokens")
+
+class DamagedCheckpoint(UserError):
+    """A checkpoint cannot be resumed: a file is missing, incomplete or not written by a run."""
+
+
+@contextmanager
+def reading(checkpoint: Path) -> Iterator[None]:
+    """Raise `DamagedCheckpoint` for everything that a truncated or foreign file can raise."""
+    reads = (FileNotFoundError, SafetensorError, UserError)
+    types = (AttributeError, KeyError, TypeError, ValueError)
+    try:
+        yield
+    except (*reads, *types) as error:
+        raise DamagedCheckpoint(
+            f"{checkpoint}: 손상되어 이어서 할 수 없습니다 (자세히는 --debug). 이 폴더를 지우면 그 "
+            "앞의 체크포인트에서 이어서 하고, --fresh를 주면 처음부터 합니다."
+        ) from error
 
 
 def identity(config: TrainConfig, base: Base, data: Path, precision: Precision) -> dict[str, Any]:
-    """All that the bits of a run depend on, as JSON; `base` is still without LoRA."""
-    settings = {
-        name: value for name, value in asdict(config).items() if name not in FREE + RESOLVED
-    }
+    """Everything that the bits of a run depend on, as JSON. The base must not have LoRA yet."""
+    compared = fields_by_rule(None) + fields_by_rule("bits")
     return {
-        "settings": settings,
+        "settings": {name: value for name, value in asdict(config).items() if name in compared},
         "data": {"path": str(data.resolve()), "sha256": sha256(data)},
         "base": {"name": base.name, "sha256": fingerprint(base)},
         "prompt": build_prompt("{question}", "{answer}"),
@@ -50,31 +59,22 @@ def identity(config: TrainConfig, base: Base, data: Path, precision: Precision) 
     }
 
 
-def fingerprint(base: Base) -> str:
-    """A digest of the base's tokenizer and weights, as they are in memory."""
-    digest = hashlib.sha256(base.tokenizer.backend_tokenizer.to_str().encode())
-    for name, tensor in base.model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What keeps a run that began as `before` from going on as `now`, in Korean words."""
-    found = []
+    """Why a run with the identity `before` cannot be resumed as `now`, in Korean."""
     old, new = before["settings"], now["settings"]
-    for name in sorted((old.keys() | new.keys()) - set(BITS)):
-        if old.get(name) != new.get(name):
-            found.append(f"--{name.replace('_', '-')} {old.get(name)} → {new.get(name)}")
+    found = [
+        f"--{name.replace('_', '-')} {old.get(name)} → {new.get(name)}"
+        for name in sorted((old.keys() | new.keys()) - set(fields_by_rule("bits")))
+        if old.get(name) != new.get(name)
+    ]
     if before["data"]["sha256"] != now["data"]["sha256"]:
         was, path = before["data"]["path"], now["data"]["path"]
         found.append(f"데이터 {was} → {path}" if was != path else f"데이터 {path}의 내용")
-    if before["base"]["name"] != now["base"]["name"]:
-        found.append(f"베이스 {before['base']['name']} → {now['base']['name']}")
-    for name, label in (("device", "장치"), ("precision", "정밀도")):
-        if before["machine"][name] != now["machine"][name]:
-            found.append(f"{label} {before['machine'][name]} → {now['machine'][name]}")
-    # The same weights in another precision have another digest: not named twice.
+    compared = [("베이스", "base", "name"), ("장치", "machine", "device")]
+    for label, group, name in [*compared, ("정밀도", "machine", "precision")]:
+        if before[group][name] != now[group][name]:
+            found.append(f"{label} {before[group][name]} → {now[group][name]}")
+    # A base in another precision has another digest, which is no further difference.
     if before["base"]["sha256"] != now["base"]["sha256"] and not found:
         found.append(f"베이스 {now['base']['name']}의 가중치나 토크나이저")
     if before["prompt"] != now["prompt"]:
@@ -83,84 +83,51 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def same_bits(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether a run that goes on ends as one that was never cut; it may go on even if not."""
-
-    def how(run: dict[str, Any]) -> list[Any]:
-        return [*(run["settings"].get(name) for name in BITS), run["torch"]]
-
-    return how(before) == how(now)
+    """Whether a resumed run without `differences` ends with the bits of one that did not stop."""
+    return all(before[part] == now[part] for part in ("settings", "torch"))
 
 
-def write_tensors(
-    model: PreTrainedModel, state: Optimization, device: torch.device, directory: Path
-) -> dict[str, Any]:
-    """Write moments and random numbers into `directory`; what of the state is no tensor."""
-    tensors: dict[str, Tensor] = {f"random/{k}": v for k, v in random_state(device).items()}
-    for name, parameter in model.named_parameters():
-        for key, value in state.optimizer.state.get(parameter, {}).items():
-            tensors[f"optimizer/{name}/{key}"] = value.detach().cpu().contiguous()
-    save_file(tensors, directory / TENSORS)
+def save_state(directory: Path, model: PreTrainedModel, state: TrainingState) -> dict[str, Any]:
+    """Write the optimizer's moments into `directory`; return the rest of the state as JSON."""
+    tensors = {
+        f"{name}/{key}": moment.detach().cpu().contiguous()
+        for name, parameter in model.named_parameters()
+        for key, moment in state.optimizer.state.get(parameter, {}).items()
+    }
+    save_file(tensors, directory / MOMENTS_FILE)
     return numbers_of(state)
 
 
 def restore(
-    checkpoint: Path, model: PreTrainedModel, state: Optimization, device: torch.device
+    checkpoint: Path, record: dict[str, Any], model: PreTrainedModel, state: TrainingState
 ) -> None:
-    """Put `model` (LoRA injected), `state` and the random numbers where `checkpoint` has them.
+    """Load a checkpoint into `model`, which has LoRA layers already, and `state`.
 
-    Raises:
-        FileNotFoundError, SafetensorError, UserError, KeyError, TypeError, ValueError: a file is
-            missing or damaged.
+    `record` holds what `save_state` has returned. To be called inside `reading`.
     """
     fill_adapter(model, checkpoint)
-    tensors = load_file(checkpoint / TENSORS)
-    record = read_json(checkpoint / STATE)
     own = numbers_of(state)
-    require_like({name: record[name] for name in own}, own)
-    state.step = record["step"]
-    state.skipped, state.skipped_in_a_row = record["skipped"], record["skipped_in_a_row"]
-    state.scheduler.load_state_dict(record["scheduler"])
+    if types_of({name: record[name] for name in own}) != types_of(own):
+        raise TypeError("the state of the run has other types")
+    state.step, state.skipped = record["step"], record["skipped"]
     state.scaler.load_state_dict(record["scaler"])
-    for group, lr in zip(state.optimizer.param_groups, state.scheduler.get_last_lr(), strict=True):
-        group["lr"] = lr
+    if state.step == state.skipped:
+        return  # AdamW has no moments before its first update
+    tensors = load_file(checkpoint / MOMENTS_FILE)
     for name, parameter in model.named_parameters():
-        moments = below(f"optimizer/{name}/", tensors)
-        if moments:  # none where every step so far was skipped
-            shapes = dict.fromkeys(("exp_avg", "exp_avg_sq"), parameter.shape) | {"step": ()}
-            if {key: value.shape for key, value in moments.items()} != shapes:
-                raise ValueError(f"moments of {name}")
-            state.optimizer.state[parameter] = {
-                key: value.to(parameter, copy=True) for key, value in moments.items()
-            }
-    try:
-        set_random_state(below("random/", tensors), device)
-    except RuntimeError as error:  # a ValueError, as the rest: torch also runs out of memory so
-        raise ValueError(f"random numbers: {error}") from error
+        if parameter.requires_grad:
+            shapes = {"step": (), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+            moments = {key: tensors[f"{name}/{key}"].to(parameter, copy=True) for key in shapes}
+            if {key: moment.shape for key, moment in moments.items()} != shapes:
+                raise ValueError(f"the moments of {name} have another shape")
+            state.optimizer.state[parameter] = moments
 
 
-def numbers_of(state: Optimization) -> dict[str, Any]:
-    """What of the state is no tensor, as JSON."""
-    return {
-        "step": state.step,
-        "skipped": state.skipped,
-        "skipped_in_a_row": state.skipped_in_a_row,
-        "scheduler": state.scheduler.state_dict(),
-        "scaler": state.scaler.state_dict(),
-    }
+def numbers_of(state: TrainingState) -> dict[str, Any]:
+    """The part of the state that is not tensors, as JSON."""
+    return {"step": state.step, "skipped": state.skipped, "scaler": state.scaler.state_dict()}
 
 
-def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, by the rest of their names."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def require_like(value: Any, own: Any) -> None:
-    """Raise a TypeError where `value` from a file is not built as our `own` is."""
-    if isinstance(own, dict) and isinstance(value, dict) and value.keys() == own.keys():
-        for key in own:
-            require_like(value[key], own[key])
-    elif isinstance(own, list) and isinstance(value, list) and len(value) == len(own):
-        for one, other in zip(value, own, strict=True):
-            require_like(one, other)
-    elif isinstance(own, dict | list) or type(value) is not type(own):
-        raise TypeError(f"{type(value).__name__} for {type(own).__name__}")
+def types_of(value: Any) -> Any:
+    """`value` with every leaf of its nested dictionaries replaced by its type."""
+    return {k: types_of(v) for k, v in value.items()} if isinstance(value, dict) else type(value)

@@ -1,4 +1,4 @@
-"""How the model computes a training step, never what: speed and memory for the same gradient."""
+"""How the model computes a training step: the same gradient in less time or memory."""
 
 import shutil
 
@@ -8,16 +8,16 @@ from common.console import UserError
 from model.precision import Precision
 from training.config import TrainConfig
 
-# Up to this many tokens, attention as plain matrix products is faster on a CPU than the fused
-# kernel (BENCHMARKS.md), and the T x T matrices that it keeps are small.
+# Up to this length a CPU computes attention as plain matrix products faster than with the fused
+# kernel (BENCHMARKS.md), and the T x T matrices that have to be kept are small.
 SHORT = 512
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
-def speed_up(
+def configure_execution(
     model: PreTrainedModel, config: TrainConfig, precision: Precision, longest: int
 ) -> None:
-    """Prepare `model`, in place, for examples of at most `longest` tokens.
+    """Configure `model`, in place, for examples of at most `longest` tokens.
 
     Raises:
         UserError: `--compile` without a compiler.
@@ -25,7 +25,7 @@ def speed_up(
     if precision.device.type == "cpu" and longest <= SHORT:
         model.set_attn_implementation("eager")
     if config.gradient_checkpointing:
-        # Each block's activations are computed again in the backward pass instead of being kept.
+        # The backward pass computes the activations of each block again instead of keeping them.
         # https://arxiv.org/abs/1604.06174
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if config.compile:

@@ -1,4 +1,4 @@
-"""SIGINT (Ctrl-C) and SIGTERM: finish what must not be cut, save, and say how to go on.
+"""SIGINT (Ctrl-C) and SIGTERM stop a run between two steps, so that it can be saved and resumed.
 
 https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers
 """
@@ -12,55 +12,57 @@ from types import FrameType
 from common.console import Stopped
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NOTICE = "\n멈추는 중입니다. 한 번 더 누르면 저장하지 않고 바로 끝냅니다.\n"
 
 
-class Interrupt:
-    """A first signal waits for `check()`; a SIGINT after it stops at once.
+class SignalHandler:
+    """Remember whether a signal has arrived, and whether it may interrupt the code that runs."""
 
-    (Not a second SIGTERM: make and its like pass on what the whole group has got already.)
-    """
+    received: int | None = None
+    may_interrupt = False
 
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self.waits = True
-
-    def handle(self, number: int, _frame: FrameType | None) -> None:
-        """To be given to `signal.signal`."""
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
         if self.received is not None:
+            # A second Ctrl-C gives up saving. A second SIGTERM does not: make passes on a signal
+            # that the whole process group has received already.
             if number == signal.SIGINT:
                 raise KeyboardInterrupt
             return
         self.received = number
-        if not self.waits:
-            self.check()
-        text = "\n멈추는 중입니다. 한 번 더 누르면 저장하지 않고 바로 끝냅니다.\n"
-        # Not print: the signal may have come in the middle of one, and killed who was reading.
-        with suppress(OSError):
-            os.write(2, text.encode(os.device_encoding(2) or "utf-8", "replace"))
+        with suppress(OSError):  # the reader of stderr may be gone; print() is not reentrant
+            os.write(2, NOTICE.encode(os.device_encoding(2) or "utf-8", "replace"))
+        self.stop_if_allowed()
 
-    def check(self) -> None:
-        """Raise `Stopped` if a signal has come."""
-        if self.received is not None:
+    def stop_if_allowed(self) -> None:
+        """Raise `Stopped` if a signal has arrived and may interrupt."""
+        if self.received is not None and self.may_interrupt:
             raise Stopped("멈췄습니다.", self.received)
 
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Inside, nothing needs finishing: a first signal raises `Stopped` where it arrives."""
-        self.waits = False
-        try:
-            self.check()
-            yield
-        finally:
-            self.waits = True
+
+HANDLER = SignalHandler()  # signal handlers belong to the whole process
 
 
 @contextmanager
-def interruptible() -> Iterator[Interrupt]:
-    """Inside, SIGINT and SIGTERM go to the `Interrupt` that it yields."""
-    interrupt = Interrupt()
-    before = {number: signal.signal(number, interrupt.handle) for number in SIGNALS}
+def stop_on_signals() -> Iterator[None]:
+    """Inside, a signal waits for the next `interruptible` section, which raises `Stopped`."""
+    HANDLER.received = None
+    previous = {number: signal.signal(number, HANDLER) for number in SIGNALS}
     try:
-        yield interrupt
+        yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Mark code that can be abandoned anywhere, because it changes nothing that is saved.
+
+    The first signal raises `Stopped` at once. Outside of `stop_on_signals` this does nothing.
+    """
+    HANDLER.may_interrupt = True
+    try:
+        HANDLER.stop_if_allowed()
+        yield
+    finally:
+        HANDLER.may_interrupt = False

@@ -1,81 +1,69 @@
-"""The training loop: fp16 autocast, loss scaling, gradient accumulation. Nothing is hidden.
+"""The training loop: autocast, loss scaling and gradient accumulation, with nothing hidden.
 
 https://pytorch.org/docs/stable/notes/amp_examples.html#gradient-accumulation
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import torch
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
-from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from data.batches import LENGTH_MULTIPLE, collate, split_batch
 from data.encode import Example
-from model.device import random_state, set_random_state
 from model.loss import count_targets, response_loss
 from model.precision import Precision
 from training.config import TrainConfig
+from training.interrupt import interruptible
 from training.schedule import cosine_with_warmup
 
-# Steps in a row without a finite gradient, after which no further one is to be hoped for. (fp16
-# may need a few at first: each halves the loss scale.)
-HOPELESS = 10
+# Training ends after this many skipped steps in a row. fp16 may need a few at the beginning, each
+# of which halves the loss scale.
+MAX_SKIPPED_IN_A_ROW = 10
 
 
 class Diverged(Exception):
-    """`HOPELESS` steps in a row had to be skipped. The weights are those before the first."""
+    """`MAX_SKIPPED_IN_A_ROW` steps were skipped. The weights are those before the first of them."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimizer step reports."""
+    """What one optimizer step reports. The log has one line for each."""
 
-    step: int  # counted from 1, skipped ones too
+    step: int  # counted from 1, skipped steps included
     epoch: float
-    loss: float  # mean cross entropy over the window's response tokens, in nats
+    loss: float  # mean cross entropy over the response tokens of the batch, in nats
     lr: float
     grad_norm: float  # before clipping
-    tokens: int  # tokens of the window, prompt and padding included
-    skipped: bool  # the loss or the gradient held an inf or nan: the weights were left alone
+    tokens: int  # tokens of the batch, prompts and padding included
+    skipped: bool  # the loss or a gradient was inf or nan, so the weights stayed as they were
 
 
 @dataclass
-class Optimization:
-    """What a step changes besides the weights."""
+class TrainingState:
+    """What a step changes besides the weights of the model."""
 
     optimizer: Optimizer
-    scheduler: LRScheduler
     scaler: torch.amp.GradScaler
-    step: int = 0  # steps done
+    step: int = 0  # steps done, skipped steps included
     skipped: int = 0
-    skipped_in_a_row: int = 0
+    skipped_in_a_row: int = 0  # 0 in every checkpoint: a skipped step is not saved
 
 
-def start(
-    model: PreTrainedModel, config: TrainConfig, precision: Precision, count: int
-) -> Optimization:
-    """AdamW on what requires gradients, warm-up and cosine over all steps that `count` rows make.
-
-    https://arxiv.org/abs/1711.05101
-    """
+def initial_state(
+    model: PreTrainedModel, config: TrainConfig, precision: Precision
+) -> TrainingState:
+    """AdamW (https://arxiv.org/abs/1711.05101) on the parameters that require gradients."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     assert all(p.dtype == torch.float32 for p in parameters), "LoRA masters must be fp32"
-    optimizer = AdamW(
-        parameters,
-        config.peak_learning_rate(model.config.hidden_size),
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-    total = config.steps(count)
-    warmup = math.ceil(config.warmup_ratio * total)
-    scheduler = LambdaLR(optimizer, partial(cosine_with_warmup, warmup=warmup, total=total))
-    return Optimization(optimizer, scheduler, precision.grad_scaler())
+    # `train` sets the learning rate before each step.
+    optimizer = AdamW(parameters, lr=0.0, weight_decay=config.weight_decay, fused=True)
+    return TrainingState(optimizer, precision.grad_scaler())
 
 
 def train(
@@ -83,109 +71,116 @@ def train(
     examples: Sequence[Example],
     config: TrainConfig,
     precision: Precision,
-    on_step: Callable[[Step, bool], None],
-    state: Optimization | None = None,
-    check: Callable[[], None] = lambda: None,
-) -> None:
-    """Train the parameters of `model` that require gradients, from step `state.step` on.
+    state: TrainingState,
+) -> Iterator[Step]:
+    """Train the parameters of `model` that require gradients, and yield after each step.
 
-    `on_step(step, evaluate)` is called after each step; `evaluate` says that one is due. `check()`
-    is called after each micro-batch and may raise: model, `state` and random numbers are then as
-    the last step left them.
+    The first step is the one after `state.step`. The examples, the learning rate and the dropout
+    of a step are functions of (seed, step) alone, so a run that was stopped and resumed makes the
+    same steps as one that was not.
 
     Raises:
-        Diverged: too many steps in a row had no finite gradient.
+        Diverged: too many steps in a row had no finite loss or gradient.
     """
-    state = state or start(model, config, precision, len(examples))
-    token_budget = config.token_budget(int(model.config.max_position_embeddings))
-    windows, total = config.windows(len(examples)), config.steps(len(examples))
-    progress = tqdm(total=total, initial=state.step, desc="학습", unit="step", dynamic_ncols=True)
+    rows, context = len(examples), int(model.config.max_position_embeddings)
+    steps_per_epoch, total = config.steps_per_epoch(rows), config.steps(rows)
+    peak = config.peak_learning_rate(model.config.hidden_size)
+    warmup = math.ceil(config.warmup_ratio * total)
 
-    for step in range(state.step + 1, total + 1):
-        epoch, position = divmod(step - 1, windows)
-        order = epoch_order(len(examples), config.seed, epoch)
-        chosen = order[position * config.window : (position + 1) * config.window]
-        window = [examples[i] for i in chosen]
-        micro_batches = [
-            # What pads does not matter: its label is -100, and causal attention never sees it.
-            collate(examples, pad_id=0, multiple=LENGTH_MULTIPLE)
-            for examples in split_batch(
-                window, config.micro_batch_size, token_budget, LENGTH_MULTIPLE
-            )
-        ]
-        model.train()
-        lr = float(state.scheduler.get_last_lr()[0])
-        random = random_state(precision.device)
-        try:
-            loss, grad_norm, skipped = train_window(
-                model, micro_batches, state, precision, config.max_grad_norm, check
-            )
-        except BaseException:
-            set_random_state(random, precision.device)  # as if dropout had not drawn from it
-            state.optimizer.zero_grad(set_to_none=True)
-            raise
+    while state.step < total:
+        # The examples of this step.
+        micro_batches = batch_of_step(examples, config, state.step, context)
         tokens = sum(batch["input_ids"].numel() for batch in micro_batches)
-        result = Step(step, step / windows, loss, lr, grad_norm, tokens, skipped)
-        progress.update()
-        speed = tokens * (progress.format_dict["rate"] or 0)
-        progress.set_postfix_str(f"loss {loss:.3f}, lr {lr:.1e}, {speed:,.0f} tok/s")
-        on_step(result, config.evaluates_at(step, len(examples)))
-        if state.skipped_in_a_row >= HOPELESS:
+
+        # The learning rate. It counts applied updates, so a skipped step holds the schedule.
+        lr = peak * cosine_with_warmup(state.step - state.skipped, warmup, total)
+        for group in state.optimizer.param_groups:
+            group["lr"] = lr
+
+        # Dropout draws from PyTorch's default generator. The seed itself has drawn the matrices A.
+        torch.manual_seed(config.seed + 1 + state.step)
+        model.train()
+        loss, norm, skipped = train_step(
+            model, micro_batches, state, precision, config.max_grad_norm
+        )
+        yield Step(state.step, state.step / steps_per_epoch, loss, lr, norm, tokens, skipped)
+        if state.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
             raise Diverged
-    progress.close()
 
 
-def train_window(
+def train_step(
     model: PreTrainedModel,
-    micro_batches: Sequence[dict[str, torch.Tensor]],
-    state: Optimization,
+    micro_batches: Sequence[dict[str, Tensor]],
+    state: TrainingState,
     precision: Precision,
     max_grad_norm: float,
-    check: Callable[[], None] = lambda: None,
 ) -> tuple[float, float, bool]:
-    """One optimizer step over a window of micro-batches: (loss, gradient norm, skipped).
+    """One optimizer step: mean loss, gradient norm before clipping, whether it was skipped.
 
-    The gradient is the mean over all response tokens of the window: each micro-batch adds its sum
-    of losses divided by the *window's* token count. Averaging each micro-batch by its own count
-    instead would give a token in a short summary more weight than one in a long summary.
-
-    A step whose loss or gradient holds an inf or nan is skipped, and so is the scheduler's.
+    The gradient is the mean over all response tokens of the batch: each micro-batch adds its sum
+    of losses divided by the token count of the *batch*. Averaging each micro-batch by its own
+    count would give a token of a short summary more weight than one of a long summary.
     """
     optimizer, scaler = state.optimizer, state.scaler
+    optimizer.zero_grad(set_to_none=True)  # an interrupted step may have left some
+    response_tokens = sum(count_targets(batch["labels"]) for batch in micro_batches)
+    batch_loss = torch.zeros((), device=precision.device)
+
+    # Forward and backward passes: the gradients of all micro-batches add up in p.grad.
+    with interruptible():
+        for batch in micro_batches:
+            input_ids = batch["input_ids"].to(precision.device, non_blocking=True)  # (B, T)
+            labels = batch["labels"].to(precision.device, non_blocking=True)  # (B, T)
+            with precision.autocast():
+                loss = response_loss(model, input_ids, labels) / response_tokens  # scalar, fp32
+            scaler.scale(loss).backward()
+            batch_loss += loss.detach()
+
+    # Clipping has to see the true gradients, without the loss scale.
+    scaler.unscale_(optimizer)
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    tokens = sum(count_targets(batch["labels"]) for batch in micro_batches)
-    window_loss = torch.zeros((), device=precision.device)
-    for batch in micro_batches:
-        input_ids = batch["input_ids"].to(precision.device, non_blocking=True)
-        labels = batch["labels"].to(precision.device, non_blocking=True)
-        with precision.autocast():
-            loss = response_loss(model, input_ids, labels) / tokens
-        scaler.scale(loss).backward()
-        window_loss += loss.detach()
-        check()
-    scaler.unscale_(optimizer)  # clipping must see true gradients
     norm = clip_grad_norm_(parameters, max_grad_norm)
-    # The one time in a window that the CPU waits for the device.
-    mean_loss, grad_norm = torch.stack([window_loss, norm]).tolist()
+
+    # Update the weights, or skip the step if the loss or a gradient is inf or nan. This is the
+    # only line of a step at which the CPU waits for the device.
+    mean_loss, grad_norm = torch.stack([batch_loss, norm]).tolist()
     skipped = not (math.isfinite(mean_loss) and math.isfinite(grad_norm))
     if not skipped:
         scaler.step(optimizer)
-        state.scheduler.step()
-    scaler.update()  # halves the scale where it was the gradient that overflowed
+    scaler.update()  # halves the loss scale if a gradient has overflowed
     optimizer.zero_grad(set_to_none=True)
+
+    # No signal interrupts from the update to here: weights and counters always belong together.
     state.step += 1
     state.skipped += skipped
     state.skipped_in_a_row = state.skipped_in_a_row + 1 if skipped else 0
     return mean_loss, grad_norm, skipped
 
 
-@lru_cache(maxsize=1)
-def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
-    """The order of `count` rows in an epoch, counted from 0: a function of the seed alone.
+def batch_of_step(
+    examples: Sequence[Example], config: TrainConfig, step: int, context: int
+) -> list[dict[str, Tensor]]:
+    """The micro-batches of a step, counted from 0: `input_ids` and `labels`, both (B, T).
 
-    So the number of steps done is all that a run needs to know to go on in the middle of an epoch.
+    How the batch is split into them changes speed and memory, but not the gradient.
+    """
+    epoch, position = divmod(step, config.steps_per_epoch(len(examples)))
+    first = position * config.examples_per_step
+    order = epoch_order(len(examples), config.seed, epoch)
+    batch = [examples[row] for row in order[first : first + config.examples_per_step]]
+    parts = split_batch(batch, config.batch_size, config.token_budget(context), LENGTH_MULTIPLE)
+    # Any pad_id works: padded labels are -100, and causal attention never looks right.
+    return [collate(part, pad_id=0, multiple=LENGTH_MULTIPLE) for part in parts]
+
+
+@lru_cache(maxsize=1)
+def epoch_order(rows: int, seed: int, epoch: int) -> list[int]:
+    """The order of the rows in an epoch, counted from 0: a function of the seed alone.
+
+    The number of steps done is therefore all that a run needs to know to continue in the middle
+    of an epoch.
     """
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epoch):
-        torch.randperm(count, generator=generator)
-    return torch.randperm(count, generator=generator).tolist()
+        torch.randperm(rows, generator=generator)
+    return torch.randperm(rows, generator=generator).tolist()

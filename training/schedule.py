@@ -6,12 +6,12 @@ SGDR: https://arxiv.org/abs/1608.03983, equation 5, without restarts.
 import math
 
 
-def cosine_with_warmup(step: int, warmup: int, total: int) -> float:
-    """The factor of the peak rate at `step`, counted from 0.
+def cosine_with_warmup(updates: int, warmup: int, total: int) -> float:
+    """The factor of the peak learning rate after this many updates of the weights.
 
-    The warm-up ends at 1 and does not start at 0: a step at rate 0 would be thrown away.
+    The warm-up ends at 1 and does not start at 0, since an update at rate 0 would be wasted.
     """
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    progress = (step - warmup) / max(1, total - warmup)
+    if updates < warmup:
+        return (updates + 1) / (warmup + 1)
+    progress = (updates - warmup) / max(1, total - warmup)  # from 0 to 1
     return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

@@ -25,8 +25,8 @@ from model.base import EMBEDDED, load_base
 from model.precision import pick_precision
 from tests.benchmarks.measure import parse, write_record
 from training.config import TrainConfig
-from training.execution import speed_up
-from training.loop import train
+from training.execution import configure_execution
+from training.loop import initial_state, train
 
 CPU = torch.device("cpu")
 NAME = "PEFT, 같은 설정"
@@ -59,8 +59,10 @@ def train_with_peft(max_steps: int | None = None) -> Summarizer:
     rows = split_interviews(read_interviews(SAMPLE_CSV).rows)[0]
     examples = encode_rows(rows, base.tokenizer, base.context)
     longest = max(len(example.input_ids) for example in examples)
-    speed_up(base.model, config, precision, longest)
-    train(base.model, examples, config, precision, lambda _step, _due: None)
+    configure_execution(base.model, config, precision, longest)
+    state = initial_state(base.model, config, precision)
+    for _step in train(base.model, examples, config, precision, state):
+        pass
     with tempfile.TemporaryDirectory() as folder:
         adapted.save_pretrained(folder)  # PEFT's own file, which is then opened as ours is
         fresh = load_base(EMBEDDED.name)

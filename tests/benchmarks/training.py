@@ -27,13 +27,13 @@ import torch
 from data.encode import Example
 from lora.inject import inject_lora
 from model.base import load_base
-from model.device import pick_device
+from model.device import pick_device, place
 from model.precision import pick_precision
 from tests.benchmarks.measure import base_folder, isolated, parse, print_table, write_record
 from tests.benchmarks.training_setup import Run, Setup, examples_of, start_alike, summary_of
 from training.config import TrainConfig
-from training.execution import speed_up
-from training.loop import Step, train
+from training.execution import configure_execution
+from training.loop import initial_state, train
 
 HEADER = ["", "examples/s", "tokens/s", "× first", "peak MB", "× first", "loss apart at most"]
 SHORT = {"steps": 2, "batch": 2, "runs": 1, "precision": ["fp32"]}
@@ -43,18 +43,16 @@ def train_ours(setup: Setup, changes: dict[str, Any]) -> Run:
     """Train with `training.loop.train`; `changes` are settings that the Trainer does not have."""
     precision = pick_precision(setup.precision, pick_device(setup.device))
     examples = examples_of(setup)
-    model = load_base(setup.base, precision.dtype).model.to(precision.device)  # type: ignore[arg-type]
+    model = place(load_base(setup.base, precision.dtype).model, precision.device)
     config = setup.config(**changes)
     inject_lora(model, config.lora)
     start_alike(model)
-    speed_up(model, config, precision, longest=max(len(e.input_ids) for e in examples))
+    configure_execution(model, config, precision, longest=max(len(e.input_ids) for e in examples))
     losses, ends = [], []
-
-    def on_step(step: Step, _due: bool) -> None:
-        losses.append(step.loss)  # a number: the device has finished
+    state = initial_state(model, config, precision)
+    for step in train(model, unshuffled(examples, config), config, precision, state):
+        losses.append(step.loss)  # a number, so the device has finished
         ends.append(time.perf_counter())
-
-    train(model, unshuffled(examples, config), config, precision, on_step)
     return summary_of(losses, ends, examples, setup)
 
 

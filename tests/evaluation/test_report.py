@@ -16,7 +16,7 @@ from evaluation.evaluate import judge
 from evaluation.report import coloured, matched_words, write_facts, write_report
 from evaluation.results import write_comparison
 from training.config import TrainConfig
-from training.run import RunFolder
+from training.run import Run
 
 HOSTILE = "<script>alert('질문')</script> 뷁 🙂 왜 지원했나요?"
 ROW = {
@@ -102,13 +102,13 @@ def test_tensorboard_gets_every_number(tmp_path: Path, monkeypatch: pytest.Monke
 
     base: Any = SimpleNamespace(name="tiny")
     arguments: Any = (tmp_path, base, TrainConfig(tensorboard=True), {})
-    folder = RunFolder(*arguments)
+    run = Run(*arguments)
     for number in (1, 2):
-        folder.log(step(number, 0.0))
+        run.log.append(step(number, 0.0))
     events = EventAccumulator(str(next((tmp_path / "tensorboard").iterdir())))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("loss")] == [(1, 1.0), (2, 1.0)]
     assert [e.value for e in events.Scalars("skipped")] == [0.0, 1.0]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UserError, match="pip install tensorboard"):
-        RunFolder(*arguments)
+        Run(*arguments)

@@ -25,9 +25,11 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_hub_the_embedded_base_serves_and_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert find_base(None) == EMBEDDED.as_posix()
-    notice = capsys.readouterr().out
-    assert "┌" in notice and EMBEDDED.name in notice
+    source = find_base(None)
+    assert source.name == EMBEDDED.as_posix()
+    assert source.folder is not None and (source.folder / "model.safetensors").exists()
+    assert "┌" in source.notice and EMBEDDED.name in source.notice
+    assert capsys.readouterr().out == ""  # it is for the command to print
 
 
 @pytest.mark.usefixtures("offline")
@@ -42,7 +44,8 @@ def test_a_named_base_is_never_replaced(capsys: pytest.CaptureFixture[str]) -> N
 def test_cache_before_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "cached_folder", lambda _name: Path("somewhere"))
     monkeypatch.setattr(base, "ask_hub", lambda _name: pytest.fail("asked the hub"))
-    assert find_base(None) == "gpt2"
+    source = find_base(None)
+    assert (source.name, source.folder, source.notice) == ("gpt2", Path("somewhere"), "")
 
 
 def test_a_cached_base_is_opened_without_the_hub(
@@ -60,7 +63,10 @@ def test_a_cached_base_is_opened_without_the_hub(
         "HF_HUB_CACHE": str(tmp_path),
         "HF_ENDPOINT": "http://127.0.0.1:9",
     }
-    script = "from model.base import load_base; print(load_base().name, load_base('gpt2').context)"
+    script = (
+        "from model.base import find_base, load_base\n"
+        "print(load_base(find_base(None)).name, load_base('gpt2').context)"
+    )
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=base.REPOSITORY, env=environment,
         capture_output=True, text=True, timeout=40,
@@ -71,7 +77,8 @@ def test_a_cached_base_is_opened_without_the_hub(
 def test_hub_when_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "cached_folder", lambda _name: None)
     monkeypatch.setattr(base, "ask_hub", lambda _name: "found")
-    assert find_base(None) == "gpt2"
+    source = find_base(None)
+    assert (source.name, source.folder) == ("gpt2", None) and "내려받습니다" in source.notice
     monkeypatch.setattr(base, "ask_hub", lambda _name: "missing")
     with pytest.raises(UserError, match="그런 이름이 없습니다"):
         find_base("gtp2")
@@ -80,7 +87,8 @@ def test_hub_when_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("name", [EMBEDDED.as_posix(), EMBEDDED.name])
 def test_the_embedded_base_by_folder_and_by_name(name: str) -> None:
-    assert find_base(name) == EMBEDDED.as_posix()
+    source = find_base(name)
+    assert (source.name, source.notice) == (EMBEDDED.as_posix(), "")
 
 
 def test_the_probe_gives_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

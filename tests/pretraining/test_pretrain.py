@@ -18,7 +18,7 @@ from pretraining import pretrain as module
 from pretraining.pretrain import PretrainConfig, pack, pretrain
 from pretraining.sample import interview_rows
 from training.config import TrainConfig
-from training.loop import train
+from training.loop import initial_state, train
 
 FP32 = Precision("fp32", torch.device("cpu"))
 
@@ -47,17 +47,17 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     config = replace(config, work=tmp_path / "b")
     config.work.mkdir()
     calls = iter(range(5))
-    real = module.train_window
+    real = module.train_step
 
     def dies(*args: object, **kwargs: object) -> object:
         if next(calls, None) is None:
             raise KeyboardInterrupt
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "train_window", dies)
+    monkeypatch.setattr(module, "train_step", dies)
     with pytest.raises(KeyboardInterrupt):
         run(byte_tokenizer, config)
-    monkeypatch.setattr(module, "train_window", real)
+    monkeypatch.setattr(module, "train_step", real)
     resumed = run(byte_tokenizer, config)
     for p, q in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(p, q)
@@ -87,8 +87,9 @@ def test_a_few_lora_steps_on_the_embedded_base_lower_the_validation_loss() -> No
     torch.manual_seed(0)
     inject_lora(base.model, TrainConfig().lora)
     before = held_out_loss(base.model, examples[64:], FP32)
-    config = TrainConfig(epochs=2, micro_batch_size=8, gradient_accumulation_steps=2)
-    train(base.model, examples[:64], config, FP32, lambda _step, _due: None)
+    config = TrainConfig(epochs=2, batch_size=8, gradient_accumulation_steps=2)
+    state = initial_state(base.model, config, FP32)
+    assert sum(not step.skipped for step in train(base.model, examples[:64], config, FP32, state))
     after = held_out_loss(base.model, examples[64:], FP32)
     assert after.per_token < 0.85 * before.per_token
 

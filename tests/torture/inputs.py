@@ -32,10 +32,10 @@ from lora.inject import LoraConfig, inject_lora
 from model.base import Base
 from model.precision import Precision
 from tests.conftest import make_model, make_tokenizer
-from training.checkpoint import TENSORS, identity, write_tensors
+from training.checkpoint import MOMENTS_FILE, identity, save_state
 from training.config import TrainConfig
-from training.loop import start
-from training.run import RunFolder
+from training.loop import initial_state, train_step
+from training.run import Run
 
 SECONDS = 10
 FP32 = Precision("fp32", torch.device("cpu"))
@@ -196,14 +196,16 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
     for directory in (adapter, checkpoint):
         save_adapter(model, LORA, str(base), directory)
     config = TrainConfig(rank=4, max_steps=3)
-    record = write_tensors(model, start(model, config, FP32, 40), FP32.device, checkpoint)
+    state, ids = initial_state(model, config, FP32), torch.arange(1, 9)[None]
+    train_step(model, [{"input_ids": ids, "labels": ids}], state, FP32, max_grad_norm=1.0)
+    record = save_state(checkpoint, model, state)
     record |= {"identity": who, "finished": False, "best_loss": 1.0, "results": {}}
     merged = folder / "merged"
     shutil.copytree(base, merged)
     shape = json.loads((merged / "config.json").read_text())
     plain = json.loads((adapter / CONFIG).read_text())
     weights = (adapter / WEIGHTS).read_bytes()
-    tensors = (checkpoint / TENSORS).read_bytes()
+    tensors = (checkpoint / MOMENTS_FILE).read_bytes()
 
     def open_adapter() -> None:
         load_adapter(make_model(vocab_size=len(tokenizer)), adapter)
@@ -220,12 +222,11 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
 
     def checkpoint_files(changes: tuple[Any, bytes]) -> str:
         (checkpoint / STATE).write_text(json.dumps(record | changes[0]), errors="replace")
-        (checkpoint / TENSORS).write_bytes(changes[1])
+        (checkpoint / MOMENTS_FILE).write_bytes(changes[1])
         fresh = make_model(vocab_size=len(tokenizer))
         inject_lora(fresh, LORA)
-        run_folder = RunFolder(checkpoint.parent, Base(fresh, tokenizer, "tiny"), config, who)
-        state = start(fresh, config, FP32, 40)
-        return meet(lambda: run_folder.go_on(state, FP32.device) and None)
+        resumed = Run(checkpoint.parent, Base(fresh, tokenizer, "tiny"), config, who)
+        return meet(lambda: resumed.resume(initial_state(fresh, config, FP32)))
 
     def model_settings(changes: Any) -> str:
         text = json.dumps(shape | changes) if isinstance(changes, dict) else changes

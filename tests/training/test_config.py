@@ -1,12 +1,13 @@
 import pytest
 
 from common.console import UserError, parse_options
-from training.config import TrainConfig
+from training.config import TrainConfig, fields_by_rule
 
 
 def test_defaults_are_those_of_the_design() -> None:
     config = TrainConfig()
-    assert config.micro_batch_size == 1 and config.window == 32
+    assert config.batch_size == 1 and config.gradient_accumulation_steps == 32
+    assert config.examples_per_step == 32
     assert (config.rank, config.alpha, config.dropout) == (16, 32.0, 0.05)
     assert config.lora.targets == ("attn.c_attn", "attn.c_proj")
     assert (config.epochs, config.seed, config.max_length) == (3, 42, 1024)
@@ -21,9 +22,16 @@ def test_the_default_rate_falls_as_one_over_width() -> None:
 
 def test_the_token_budget_is_what_the_longest_examples_take_anyway() -> None:
     assert TrainConfig().token_budget(1024) == 1024
-    assert TrainConfig(micro_batch_size=4, max_length=512).token_budget(1024) == 2048
+    assert TrainConfig(batch_size=4, max_length=512).token_budget(1024) == 2048
     assert TrainConfig(micro_batch_tokens=3000).token_budget(1024) == 3000
     assert TrainConfig(micro_batch_tokens=0).token_budget(1024) == 0
+
+
+def test_every_setting_has_one_of_the_rules_of_resuming() -> None:
+    named = [*fields_by_rule("free"), *fields_by_rule("bits"), *fields_by_rule("resolved")]
+    assert sorted([*named, *fields_by_rule(None)]) == sorted(vars(TrainConfig()))
+    assert fields_by_rule("bits") == ["micro_batch_tokens", "gradient_checkpointing", "compile"]
+    assert {"seed", "learning_rate", "batch_size"} <= set(fields_by_rule(None))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +44,7 @@ def test_the_token_budget_is_what_the_longest_examples_take_anyway() -> None:
         ["--eval-every", "week"],
         ["--eval-every", "0"],
         ["--max-steps", "0"],
-        ["--micro-batch-size", "0"],
+        ["--batch-size", "0"],
         ["--micro-batch-tokens", "-1"],
         ["--learning-rate", "inf"],
         ["--alpha", "nan"],

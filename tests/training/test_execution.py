@@ -9,7 +9,7 @@ from model.loss import response_loss
 from model.precision import Precision
 from tests.conftest import make_model
 from training.config import TrainConfig
-from training.execution import SHORT, speed_up
+from training.execution import SHORT, configure_execution
 
 FP32 = Precision("fp32", torch.device("cpu"))
 EXAMPLE = Example(list(range(1, 60)), [-100] * 40 + list(range(41, 60)), 0, 0, False)
@@ -18,20 +18,20 @@ EXAMPLE = Example(list(range(1, 60)), [-100] * 40 + list(range(41, 60)), 0, 0, F
 def test_short_examples_get_plain_attention_on_a_cpu() -> None:
     for longest, attention in ((SHORT, "eager"), (SHORT + 1, "sdpa")):
         model = make_model()
-        speed_up(model, TrainConfig(), FP32, longest)
+        configure_execution(model, TrainConfig(), FP32, longest)
         assert model.config._attn_implementation == attention
 
 
 def test_compile_without_a_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(UserError, match="g\\+\\+"):
-        speed_up(make_model(), TrainConfig(compile=True), FP32, SHORT)
+        configure_execution(make_model(), TrainConfig(compile=True), FP32, SHORT)
 
 
 def gradients(longest: int, **switches: bool) -> list[torch.Tensor]:
     model = make_model()
     inject_lora(model, LoraConfig(dropout=0.3))
-    speed_up(model, TrainConfig(**switches), FP32, longest)
+    configure_execution(model, TrainConfig(**switches), FP32, longest)
     model.train()
     batch = collate([EXAMPLE], pad_id=0)
     torch.manual_seed(0)  # of the dropout, which the second pass of a checkpoint must draw again
@@ -55,7 +55,7 @@ def test_checkpointing_keeps_less_for_the_backward_pass() -> None:
     def kept(**switches: bool) -> int:
         model = make_model()
         inject_lora(model, LoraConfig())
-        speed_up(model, TrainConfig(**switches), FP32, longest=SHORT)
+        configure_execution(model, TrainConfig(**switches), FP32, longest=SHORT)
         batch = collate([EXAMPLE], pad_id=0)
         total = 0
 

@@ -3,47 +3,51 @@ import signal
 import pytest
 
 from common.console import Stopped
-from training.interrupt import SIGNALS, interruptible
+from training.interrupt import SIGNALS, interruptible, stop_on_signals
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_first_signal_waits_for_the_check(number: int, capfd: pytest.CaptureFixture[str]) -> None:
-    with interruptible() as interrupt:
-        interrupt.check()
+def test_a_first_signal_waits_for_an_interruptible_section(
+    number: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with stop_on_signals():
+        with interruptible():
+            pass
         signal.raise_signal(number)
-        with pytest.raises(Stopped) as caught:
-            interrupt.check()
+        with pytest.raises(Stopped) as caught, interruptible():
+            pytest.fail("a signal was forgotten")
     assert caught.value.signal_number == number
     assert "한 번 더" in capfd.readouterr().err
 
 
 def test_a_second_one_stops_at_once() -> None:
-    with interruptible(), pytest.raises(KeyboardInterrupt):
+    with stop_on_signals(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
 
 def test_a_second_sigterm_is_make_passing_on_the_first() -> None:
-    with interruptible() as interrupt:
+    with stop_on_signals():
         for _ in range(3):
             signal.raise_signal(signal.SIGTERM)
-        with pytest.raises(Stopped):
-            interrupt.check()
+        with pytest.raises(Stopped), interruptible():
+            pytest.fail("a signal was forgotten")
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
 
-def test_where_nothing_needs_finishing_the_first_stops() -> None:
-    with interruptible() as interrupt:
-        with pytest.raises(Stopped), interrupt.at_once():
+def test_inside_an_interruptible_section_the_first_stops_at_once() -> None:
+    with stop_on_signals():
+        with pytest.raises(Stopped), interruptible():
             signal.raise_signal(signal.SIGTERM)
             pytest.fail("went on")
-        with pytest.raises(Stopped), interrupt.at_once():
-            pytest.fail("a signal was forgotten")
+        signal.raise_signal(signal.SIGTERM)  # what saves after the first is not interrupted
+    with stop_on_signals(), interruptible():
+        pass  # and the next run begins without a signal
 
 
-def test_the_handlers_before_are_put_back() -> None:
+def test_the_previous_handlers_are_restored() -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
-    with interruptible():
+    with stop_on_signals():
         assert [signal.getsignal(number) for number in SIGNALS] != before
     assert [signal.getsignal(number) for number in SIGNALS] == before

@@ -16,7 +16,15 @@ from lora.inject import LoraConfig, inject_lora, lora_layers
 from model.precision import Precision
 from tests.conftest import make_model
 from training.config import TrainConfig
-from training.loop import HOPELESS, Diverged, Optimization, Step, train, train_window
+from training.loop import (
+    MAX_SKIPPED_IN_A_ROW,
+    Diverged,
+    Step,
+    TrainingState,
+    initial_state,
+    train,
+    train_step,
+)
 
 CPU = torch.device("cpu")
 FP32 = Precision("fp32", CPU)
@@ -47,18 +55,17 @@ def make_adapted(dropout: float = 0.0, dtype: torch.dtype = torch.float32) -> GP
     return model.train()
 
 
-def parts(model: GPT2LMHeadModel, precision: Precision = FP32) -> Optimization:
+def sgd_state(model: GPT2LMHeadModel, precision: Precision = FP32) -> TrainingState:
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
-    return Optimization(optimizer, scheduler, precision.grad_scaler())
+    return TrainingState(optimizer, precision.grad_scaler())
 
 
-def window_gradient(examples: list[Example], size: int, budget: int = 0) -> dict[str, torch.Tensor]:
-    """The gradient that one window applies: plain SGD at rate 1 moves the weights by just that."""
+def batch_gradient(examples: list[Example], size: int, budget: int = 0) -> dict[str, torch.Tensor]:
+    """The gradient that one step applies: plain SGD at rate 1 moves the weights by just that."""
     model = make_adapted()
     before = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
     batches = [collate(batch, 0) for batch in split_batch(examples, size, budget)]
-    train_window(model, batches, parts(model), FP32, max_grad_norm=math.inf)
+    train_step(model, batches, sgd_state(model), FP32, max_grad_norm=math.inf)
     after = dict(model.named_parameters())
     return {name: before[name] - after[name].detach() for name in before}
 
@@ -67,7 +74,7 @@ def window_gradient(examples: list[Example], size: int, budget: int = 0) -> dict
 @pytest.mark.parametrize("count", [32, 21], ids=["whole", "partial"])
 def test_the_cut_into_micro_batches_changes_nothing(size: int, count: int) -> None:
     examples = make_examples(count)
-    one_by_one, batched = window_gradient(examples, 1), window_gradient(examples, size)
+    one_by_one, batched = batch_gradient(examples, 1), batch_gradient(examples, size)
     for name, gradient in one_by_one.items():
         difference = (gradient - batched[name]).norm() / gradient.norm()
         assert difference <= 1e-6, (name, difference)
@@ -86,13 +93,13 @@ def test_the_cut_by_tokens_changes_nothing(budget: int) -> None:
     assert list(chain(*lengths)) == sorted(chain(*lengths))
     for batch, following in pairwise(lengths):
         assert (len(batch) + 1) * following[0] > budget
-    one_by_one, by_tokens = window_gradient(examples, 1), window_gradient(examples, 1, budget)
+    one_by_one, by_tokens = batch_gradient(examples, 1), batch_gradient(examples, 1, budget)
     for name, gradient in one_by_one.items():
         difference = (gradient - by_tokens[name]).norm() / gradient.norm()
         assert difference <= 1e-6, (name, difference)
 
 
-def test_the_gradient_is_the_mean_over_the_windows_tokens() -> None:
+def test_the_gradient_is_the_mean_over_the_tokens_of_the_batch() -> None:
     examples = make_examples(5)
     reference = make_adapted().double()
     total = torch.zeros((), dtype=torch.float64)
@@ -103,7 +110,7 @@ def test_the_gradient_is_the_mean_over_the_windows_tokens() -> None:
         counts = targets != IGNORE
         total = total - log_p[counts, targets[counts]].sum()
     (total / sum(e.response_tokens for e in examples)).backward()
-    for name, gradient in window_gradient(examples, 1).items():
+    for name, gradient in batch_gradient(examples, 1).items():
         expected = reference.get_parameter(name).grad
         torch.testing.assert_close(gradient.double(), expected, rtol=1e-4, atol=1e-7, msg=name)
 
@@ -113,8 +120,8 @@ def test_averaging_each_micro_batch_would_be_another_gradient() -> None:
     short, long = make_examples(40), make_examples(40)
     short = min(short, key=lambda e: e.response_tokens)
     long = max(long, key=lambda e: e.response_tokens)
-    both = window_gradient([short, long], 1)
-    a, b = window_gradient([short], 1), window_gradient([long], 1)
+    both = batch_gradient([short, long], 1)
+    a, b = batch_gradient([short], 1), batch_gradient([long], 1)
     name = next(iter(both))
     wrong = (a[name] + b[name]) / 2
     assert (both[name] - wrong).norm() / wrong.norm() > 0.05
@@ -129,32 +136,32 @@ def test_fp16_autocast_and_scaler_run_and_agree_with_fp32() -> None:
         model = make_adapted(dtype=precision.dtype)
         frozen = [p for p in model.parameters() if not p.requires_grad]
         assert all(p.dtype == precision.dtype for p in frozen)
-        state = parts(model, precision)
-        results[precision.name] = train_window(model, batches, state, precision, 1.0)
+        state = sgd_state(model, precision)
+        results[precision.name] = train_step(model, batches, state, precision, 1.0)
         assert all(p.dtype == torch.float32 for p in model.parameters() if p.requires_grad)
     assert state.scaler.is_enabled() and not results["fp16"][2]
     assert results["fp16"][0] == pytest.approx(results["fp32"][0], rel=5e-3)
     assert results["fp16"][1] == pytest.approx(results["fp32"][1], rel=2e-2)
 
 
-def test_a_forced_inf_skips_optimizer_and_scheduler_both() -> None:
+def test_a_forced_inf_skips_the_update_and_halves_the_loss_scale() -> None:
     fp16 = Precision("fp16", CPU)
     model = make_adapted()
-    state = parts(model, fp16)
-    scheduler, scaler = state.scheduler, state.scaler
+    state = sgd_state(model, fp16)
     batches = [collate([example], 0) for example in make_examples(4)]
     first = next(p for p in model.parameters() if p.requires_grad)
     handle = first.register_hook(lambda gradient: gradient * math.inf)
     before = [p.detach().clone() for p in model.parameters()]
-    rate, scale = scheduler.get_last_lr(), scaler.get_scale()
-    assert train_window(model, batches, state, fp16, 1.0)[2]
+    scale = state.scaler.get_scale()
+    assert train_step(model, batches, state, fp16, 1.0)[2]
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
-    assert scheduler.get_last_lr() == rate and scaler.get_scale() == scale / 2
+    assert state.scaler.get_scale() == scale / 2
+    assert (state.step, state.skipped) == (1, 1)  # the rate counts the difference: no update yet
     assert all(p.grad is None for p in model.parameters())
-    # and the next window, without the inf, does step
+    # and the next step, without the inf, does update the weights
     handle.remove()
-    assert not train_window(model, batches, state, fp16, 1.0)[2]
-    assert scheduler.get_last_lr() != rate
+    assert not train_step(model, batches, state, fp16, 1.0)[2]
+    assert (state.step, state.skipped) == (2, 1)
     assert not all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
 
 
@@ -165,18 +172,17 @@ def test_a_loss_that_is_no_number_skips_the_step_in_every_precision(
 ) -> None:
     precision = Precision(name, CPU)
     model = make_adapted(dtype=precision.dtype)
-    state = parts(model, precision)
+    state = sgd_state(model, precision)
     batches = [collate([example], 0) for example in make_examples(4)]
     handle = model.lm_head.register_forward_hook(lambda _m, _x, logits: logits * value)
-    before, rate = [p.detach().clone() for p in model.parameters()], state.scheduler.get_last_lr()
+    before = [p.detach().clone() for p in model.parameters()]
     for count in (1, 2):
-        loss, _norm, skipped = train_window(model, batches, state, precision, 1.0)
+        loss, _norm, skipped = train_step(model, batches, state, precision, 1.0)
         assert skipped and not math.isfinite(loss)
         assert state.skipped == state.skipped_in_a_row == state.step == count
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
-    assert state.scheduler.get_last_lr() == rate
     handle.remove()
-    assert not train_window(model, batches, state, precision, 1.0)[2]
+    assert not train_step(model, batches, state, precision, 1.0)[2]
     assert (state.step, state.skipped, state.skipped_in_a_row) == (3, 2, 0)
 
 
@@ -186,27 +192,22 @@ def test_ten_skipped_steps_in_a_row_end_the_run_with_the_weights_before_them() -
     model = make_adapted()
     steps: list[Step] = []
     kept: list[torch.Tensor] = []
-
-    def on_step(step: Step, _due: bool) -> None:
-        steps.append(step)
-        if step.step == 5:
-            kept.extend(p.detach().clone() for p in model.parameters())
-            model.lm_head.register_forward_hook(lambda _m, _x, logits: logits * math.nan)
-
     with pytest.raises(Diverged):
-        train(model, examples, config, FP32, on_step)
-    assert [step.skipped for step in steps] == [False] * 5 + [True] * HOPELESS
+        for step in train(model, examples, config, FP32, initial_state(model, config, FP32)):
+            steps.append(step)
+            if step.step == 5:
+                kept.extend(p.detach().clone() for p in model.parameters())
+                model.lm_head.register_forward_hook(lambda _m, _x, logits: logits * math.nan)
+    assert [step.skipped for step in steps] == [False] * 5 + [True] * MAX_SKIPPED_IN_A_ROW
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), kept, strict=True))
 
 
 def run(examples: list[Example], config: TrainConfig) -> tuple[GPT2LMHeadModel, list[Step]]:
     torch.manual_seed(config.seed)
     model = make_adapted(dropout=0.1)
-    steps: list[tuple[Step, bool]] = []
-    train(model, examples, config, FP32, lambda step, due: steps.append((step, due)))
-    due = [step.step for step, flag in steps if flag]
-    assert due[-1] == len(steps)
-    return model, [step for step, _ in steps]
+    steps = list(train(model, examples, config, FP32, initial_state(model, config, FP32)))
+    assert config.evaluates_at(steps[-1].step, len(examples))
+    return model, steps
 
 
 CONFIG = TrainConfig(gradient_accumulation_steps=8, epochs=2, learning_rate=1e-3)
@@ -223,7 +224,7 @@ def test_same_seed_same_adapter_bit_for_bit() -> None:
 def test_steps_schedule_and_frozen_base() -> None:
     examples = make_examples(20)
     model, steps = run(examples, CONFIG)
-    assert len(steps) == 2 * 3  # 20 rows in windows of 8: two whole, one partial
+    assert len(steps) == 2 * 3  # 20 rows, 8 a step: two full batches and one of 4
     assert steps[-1].epoch == 2
     rates = [step.lr for step in steps]
     assert rates[0] < max(rates) <= 1e-3 and rates[-1] < max(rates)
@@ -233,17 +234,30 @@ def test_steps_schedule_and_frozen_base() -> None:
 
 
 def test_max_steps_and_eval_every() -> None:
-    due: list[int] = []
     config = replace(CONFIG, max_steps=5, eval_every="2")
-    train(
-        make_adapted(), make_examples(20), config, FP32, lambda s, d: due.append(s.step) if d else 0
-    )
-    assert due == [2, 4, 5]
+    _model, steps = run(make_examples(20), config)
+    assert [step.step for step in steps if config.evaluates_at(step.step, 20)] == [2, 4, 5]
+    assert len(steps) == 5
+
+
+def test_a_skipped_step_holds_the_learning_rate() -> None:
+    model, examples = make_adapted(), make_examples(20)
+    rates = [step.lr for step in run(examples, CONFIG)[1]]
+    assert len(set(rates)) == len(rates)
+    held = []
+    for step in train(model, examples, CONFIG, FP32, initial_state(model, CONFIG, FP32)):
+        held.append(step.lr)
+        assert step.skipped == (step.step == 3)
+        if step.step == 2:  # the loss of the next step is nan
+            hook = model.lm_head.register_forward_hook(lambda _m, _x, logits: logits * math.nan)
+        if step.step == 3:
+            hook.remove()
+    assert held == [*rates[:3], rates[2], *rates[3:5]]
 
 
 def test_half_masters_are_refused() -> None:
     with pytest.raises(AssertionError, match="fp32"):
-        train(make_adapted().half(), make_examples(4), CONFIG, FP32, lambda _s, _d: None)
+        initial_state(make_adapted().half(), CONFIG, FP32)
 
 
 def test_an_overfitted_model_repeats_the_rows_and_stops_by_itself(tmp_path: Path) -> None:
@@ -253,8 +267,7 @@ def test_an_overfitted_model_repeats_the_rows_and_stops_by_itself(tmp_path: Path
     config = TrainConfig(
         gradient_accumulation_steps=4, epochs=200, learning_rate=1e-2, eval_every="200"
     )
-    steps: list[Step] = []
-    train(model, examples, config, FP32, lambda step, _due: steps.append(step))
+    steps = list(train(model, examples, config, FP32, initial_state(model, config, FP32)))
     assert len(steps) == 200 and steps[-1].loss < 0.05
     json.dumps([vars(step) for step in steps])  # what metrics.jsonl needs
     model.eval()
