@@ -1,7 +1,7 @@
 """`python -m chat`: talk to the models that a run has left."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -12,34 +12,31 @@ from rich.console import Console
 from rich.text import Text
 
 from chat.terminal import Chat, Read
-from common.console import UserError, option, parse_options, refuse, run
-from infer.find import NAMES
+from common.console import UserError, option, parse_options, run, validate
+from infer.find import KINDS
 from infer.models import Models
-from infer.settings import MEMORY_ADVICE, RULES, Decoding
+from infer.settings import MEMORY_ADVICE, Decoding
 from model.device import pick_device
 
+SETTINGS = [field.name for field in fields(Decoding)]
 
-@dataclass
+
+@dataclass(frozen=True)
 class ChatOptions(Decoding):
     """Options of the command."""
 
-    model: str | None = option(None, f"처음 쓸 모델: {', '.join(NAMES)}. 안 주면 양자화 모델")
+    model: str | None = option(
+        None, f"처음 쓸 모델: {', '.join(KINDS)}. 안 주면 가장 새로운 양자화 모델"
+    )
     output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
     device: str = option("auto", "auto, cuda, mps, cpu")
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
-
-        Raises:
-            UserError: the first such option.
-        """
-        if self.broken:
-            name, rule = self.broken
-            refuse(name, getattr(self, name), rule)
+        validate(self)
 
 
 class Output(Console):
-    """A rich console that leaves it to `common.console.run` when `| head` has seen enough."""
+    """A rich console that leaves a closed pipe (`| head`) to `common.console.run`."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -54,14 +51,14 @@ def main() -> None:
         pick_device(options.device),
         notice=lambda text: notes.print(Text(text), soft_wrap=True),
     )
-    decoding = Decoding(**{name: getattr(options, name) for name in RULES})
-    read = editing_reader() if interactive else line_reader()
-    chat = Chat(models, decoding, read, out, notes, interactive)
+    settings = Decoding(**{name: getattr(options, name) for name in SETTINGS})
+    read = keyboard_reader() if interactive else line_reader()
+    chat = Chat(models, settings, read, out, notes, interactive)
     if options.model:
         models.check(options.model)
-        chat.model = options.model
-    models.open(chat.model)
-    chat.say(f"모델: {NAMES[chat.model]} ({models.found[chat.model]}, {models.device.type})")
+        chat.kind = options.model
+    models.open(chat.kind)
+    chat.say(f"모델: {KINDS[chat.kind]} ({models.found[chat.kind]}, {models.device.type})")
     if interactive:
         chat.say("질문과 답변을 적으면 요약합니다. 도움말 /help, 끝내기 /quit")
     try:
@@ -70,24 +67,27 @@ def main() -> None:
         raise UserError(
             f"표준 입력의 {chat.line}번째 줄이 UTF-8이 아닙니다. UTF-8로 바꿔 주세요."
         ) from error
-    if chat.mistakes and not interactive:
-        raise UserError(f"입력 가운데 {chat.mistakes}개를 처리하지 못했습니다. 위의 줄을 보세요.")
+    if chat.errors and not interactive:
+        raise UserError(f"입력 가운데 {chat.errors}개를 처리하지 못했습니다. 위의 줄을 보세요.")
 
 
 def line_reader() -> Read:
-    """From a pipe: a question a line, its answer the next line.
+    """Read from a pipe: a question on one line, its answer on the next.
 
-    Raises:
-        UnicodeDecodeError: when it comes to a line that is no UTF-8.
+    The reader raises a UnicodeDecodeError at a line that is not UTF-8.
     """
-    lines = iter(sys.stdin.buffer)
-    return lambda _what: line.decode("utf-8-sig") if (line := next(lines, None)) else None
+
+    def read(_what: str) -> str | None:
+        line = sys.stdin.buffer.readline()
+        return line.decode("utf-8-sig") if line else None
+
+    return read
 
 
-def editing_reader() -> Read:
-    """From a keyboard: lines that can be edited, in any input method, and called up again.
+def keyboard_reader() -> Read:
+    """Read from a keyboard: lines that can be edited, with any input method, and recalled.
 
-    What is pasted keeps its line ends: terminals say where a paste begins and ends.
+    A paste keeps its line breaks, since terminals mark where it begins and ends.
     """
     bindings = KeyBindings()
 
@@ -95,13 +95,13 @@ def editing_reader() -> Read:
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
-    commands = [*(f"/model {name}" for name in NAMES), *(f"/set {name} " for name in RULES)]
+    commands = [*(f"/model {kind}" for kind in KINDS), *(f"/set {name} " for name in SETTINGS)]
     commands += ["/compare", "/again", "/history", "/save ", "/help", "/quit"]
     session: PromptSession[str] = PromptSession(
         completer=WordCompleter(commands, sentence=True),
         complete_while_typing=False,
         key_bindings=bindings,
-        output=create_output(always_prefer_tty=True),  # stderr, where stdout goes to a file
+        output=create_output(always_prefer_tty=True),  # stderr, if stdout is a file
     )
 
     def read(what: str) -> str | None:

@@ -1,4 +1,4 @@
-"""One question and answer to one model: the summary as it grows, and what it takes."""
+"""One question and answer to one model: the summary as it grows, and what it costs."""
 
 import time
 from collections.abc import Iterator
@@ -8,49 +8,49 @@ from common.console import UserError
 from data.text import clean_text
 from infer.models import Models
 from infer.settings import Decoding
+from infer.summarize import Summarizer
 
 
 @dataclass(frozen=True)
 class Reply:
     """A summary as far as it is written."""
 
-    model: str  # its name in `infer.find.NAMES`
+    kind: str  # of the model: a key of `infer.find.KINDS`
     text: str = ""
-    tokens: int = 0  # the one that ends the text included
-    seconds: float = 0.0  # since the prompt went in; opening the model is not counted
-    unread: int = 0  # characters at the answer's end that found no room in the context
+    tokens: int = 0  # EOS included
+    seconds: float = 0.0  # since the prefill began; opening the model does not count
+    unread: int = 0  # characters at the end of the answer that did not fit into the context
+
+    @property
+    def tokens_per_second(self) -> float:
+        """The speed so far, the prefill included."""
+        return self.tokens / self.seconds if self.seconds else 0.0
 
     def cost(self) -> str:
-        """What it took, in Korean."""
-        speed = self.tokens / self.seconds if self.seconds else 0.0
-        return f"{self.tokens}토큰 · {self.seconds:.1f}초 · {speed:.0f}토큰/초"
+        """Tokens, seconds and speed, in Korean."""
+        return f"{self.tokens}토큰 · {self.seconds:.1f}초 · {self.tokens_per_second:.0f}토큰/초"
 
     def notice(self) -> str:
-        """What a reader of the summary must know, in Korean; empty where there is nothing."""
+        """A Korean sentence if a part of the answer was not read, else an empty string."""
         if not self.unread:
             return ""
         return f"답변이 길어 끝의 {self.unread:,}자는 읽지 못했습니다."
 
 
 def reply(
-    models: Models, name: str, question: str, answer: str, decoding: Decoding
+    models: Models, kind: str, question: str, answer: str, settings: Decoding
 ) -> Iterator[Reply]:
-    """Yield the summary as it grows: once before its first token and again after each.
+    """Yield the summary as it grows: once before its first token, then after each token.
 
     Raises:
-        UserError: an empty text, a question that is too long, no such model.
+        UserError: a text is empty, the question is too long, or there is no such model.
     """
     question, answer = clean_text(question), clean_text(answer)
     if not question or not answer:
         raise UserError("질문과 답변을 모두 적으세요.")
-    summarizer = decoding.summarizer(*models.open(name))
-    if not summarizer.fits(question):
-        raise UserError(
-            f"질문과 요약이 모델의 문맥 {summarizer.context}토큰에 들어가지 않습니다. "
-            "질문이나 요약의 최대 토큰 수를 줄이세요."
-        )
+    summarizer = Summarizer(*models.open(kind), settings)
     _, kept = summarizer.prompt(question, answer)
-    now = Reply(name, unread=len(answer) - len(kept))
+    now = Reply(kind, unread=len(answer) - len(kept))
     yield now
     begin = time.perf_counter()
     for piece in summarizer.stream(question, answer):

@@ -16,7 +16,7 @@ from evaluation.measure import measure_apart
 from evaluation.metrics import TOKENIZATIONS
 from evaluation.report import write_report
 from evaluation.results import LABELS, Result, results_table, write_comparison
-from infer.find import find_models
+from infer.find import find_models_of
 from infer.settings import MEMORY_ADVICE
 from lora.adapter import STATE, find_adapter
 
@@ -54,7 +54,7 @@ class EvaluateOptions:
 def main() -> None:
     options = parse_options(EvaluateOptions, "python -m evaluation", "모델을 견줍니다.")
     adapter = find_adapter(options.output_dir)
-    found = find_models(options.output_dir, adapter)
+    found = find_models_of(adapter, options.output_dir)
     for name in options.models:
         if name not in BASELINES and name not in found:
             raise UserError(

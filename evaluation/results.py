@@ -8,7 +8,7 @@ from pathlib import Path
 from common.console import table
 from common.files import write_file
 from evaluation.checks import count_faults
-from infer.find import NAMES
+from infer.find import KINDS
 
 Cells = tuple[str, ...]
 
@@ -16,7 +16,7 @@ LABELS = {
     "reference": "정답 자신",
     "first": "답변의 첫 문장",
     "oracle": "가장 나은 문장 (정답을 봄)",
-} | NAMES
+} | KINDS
 
 HEADER = [
     "", "ROUGE-1", "ROUGE-2", "ROUGE-L (95%)", "BLEU", "chrF", "충실도", "흠", "PPL/토큰",

@@ -1,4 +1,4 @@
-"""A KV cache that never copies what it holds to append one token."""
+"""A KV cache that appends a token without copying the tokens before it."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from transformers.cache_utils import DynamicLayer
 
 
 class PreallocatedLayer(DynamicLayer):
-    """Keys and values of one layer, (B, heads, T, head_dim) in a buffer with room for all T.
+    """The keys and values of one layer, (B, heads, T, head_dim), in a buffer with room for all T.
 
-    transformers' DynamicLayer joins old and new by `torch.cat`: every step copies the whole cache.
+    transformers' DynamicLayer appends with `torch.cat`, which copies the whole cache at each step.
     """
 
     def __init__(self, room: int) -> None:
@@ -20,7 +20,7 @@ class PreallocatedLayer(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Append the new tokens' keys and values; views of all there are now."""
+        """Append the keys and values of new tokens; return views of all that are stored."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             batch, heads, _, size = key_states.shape
@@ -29,18 +29,18 @@ class PreallocatedLayer(DynamicLayer):
         end = start + key_states.shape[-2]
         self.buffer[0, :, :, start:end] = key_states
         self.buffer[1, :, :, start:end] = value_states
-        self.keys, self.values = self.buffer[:, :, :, :end]
+        self.keys, self.values = self.buffer[:, :, :, :end]  # each (B, heads, end, head_dim)
         return self.keys, self.values
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Keep only these rows of the batch."""
+        """Make these rows the batch. A row may be left out, and may be taken several times."""
         end = self.get_seq_length()
         self.buffer = self.buffer[:, indices]
         self.keys, self.values = self.buffer[:, :, :, :end]
 
 
 class PreallocatedCache(Cache):
-    """For a model of `layers` layers and texts of at most `room` tokens."""
+    """The cache of a model with `layers` layers, for texts of at most `room` tokens."""
 
     layers: list[PreallocatedLayer]  # type: ignore[assignment]
 

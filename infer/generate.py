@@ -1,7 +1,7 @@
-"""Decoding by hand: prefill the prompt once, then one token at a time over a KV cache.
+"""Decoding by hand: prefill the prompt once, then decode one token at a time over a KV cache.
 
-Knows token ids only, no tokenizer and no text: the command line, the evaluation and whatever comes
-next all share it.
+This file knows token ids only, neither a tokenizer nor text: the commands, the chat and the
+evaluation all share it.
 """
 
 from collections.abc import Iterator
@@ -13,21 +13,41 @@ from transformers import GPT2LMHeadModel, PreTrainedModel
 
 from infer.cache import PreallocatedCache
 from infer.gpt2 import decode_gpt2
+from infer.settings import Decoding
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is drawn. The default is greedy: temperature 0 takes the likeliest.
+@dataclass
+class Context:
+    """The tokens that a model has read and written, row by row, and its keys and values of them.
 
-    The order is that of transformers: repetition penalty, n-grams, temperature, top-k, top-p.
+    Shapes:
+        tokens (B, room): the prompt, then the response; the first `length` columns are in use
+        visible (B, room): False on padding; None if no row is padded
+        position (B,): the position of the next token, which does not count padding
     """
 
-    temperature: float = 0.0
-    top_k: int = 0  # keep the k likeliest tokens; 0 keeps all
-    top_p: float = 1.0  # keep the likeliest tokens that together have this probability
-    repetition_penalty: float = 1.0  # CTRL, https://arxiv.org/abs/1909.05858, section 4.1
-    no_repeat_ngram: int = 0  # no n tokens of the response come twice; 0 lets them
-    seed: int = 42
+    cache: PreallocatedCache
+    tokens: Tensor
+    visible: Tensor | None
+    position: Tensor
+    prompt_length: int
+    length: int
+
+    @property
+    def seen(self) -> Tensor:
+        """Prompt and response, (B, length)."""
+        return self.tokens[:, : self.length]
+
+    @property
+    def response(self) -> Tensor:
+        """The response alone, (B, length - prompt_length)."""
+        return self.tokens[:, self.prompt_length : self.length]
+
+    def select(self, rows: Tensor) -> None:
+        """Make these rows the batch, which copies their cache."""
+        self.cache.batch_select_indices(rows)
+        self.tokens, self.position = self.tokens[rows], self.position[rows]
+        self.visible = None if self.visible is None else self.visible[rows]
 
 
 @torch.inference_mode()
@@ -36,145 +56,140 @@ def generate(
     input_ids: Tensor,
     attention_mask: Tensor,
     eos_token_id: int,
-    max_new_tokens: int = 120,
-    sampling: Sampling | None = None,
+    settings: Decoding,
 ) -> Iterator[Tensor]:
-    """Yield the next token of every row, (B,), until all rows have ended or the limit is reached.
+    """Yield the next token of each row, (B,), until every row has ended or the limit is reached.
 
-    A row that has ended yields EOS again until the others are done.
+    A row that has ended yields EOS until the others have ended too.
 
     Shapes:
-        input_ids, attention_mask (B, T), padded on the *left*: the last column is every row's last
-        prompt token, and the mask is 0 on padding
+        input_ids, attention_mask (B, T), padded on the *left*, so that the last column holds the
+        last prompt token of every row; the mask is 0 on padding
     """
-    sampling = sampling or Sampling()
-    generator = torch.Generator(device=input_ids.device).manual_seed(sampling.seed)
-    batch, prompt = input_ids.shape
-    room = prompt + max_new_tokens
-    cache = PreallocatedCache(int(model.config.num_hidden_layers), room)
-    logits = prefill(model, input_ids, attention_mask, cache)
-    # What repetition is judged by: a row's own tokens, with padding covered by its last one.
-    seen = input_ids.new_empty(batch, room)
-    seen[:, :prompt] = torch.where(attention_mask.bool(), input_ids, input_ids[:, -1:])
-    padded = not attention_mask.all()  # without padding there is nothing to hide
-    visible = attention_mask.new_ones(batch, room, dtype=torch.bool)
-    visible[:, :prompt] = attention_mask.bool()
-    position = attention_mask.sum(dim=1)  # of the next token: padding has none
-    finished = torch.zeros(batch, dtype=torch.bool, device=input_ids.device)
-    rows = torch.arange(batch, device=input_ids.device)  # those still computed
-    for end in range(prompt, room):
-        token = choose(logits, seen[:, :end], prompt, sampling, generator)
-        token = torch.where(finished, eos_token_id, token)
-        yield torch.full_like(input_ids[:, 0], eos_token_id).scatter(0, rows, token)
-        finished |= token == eos_token_id
-        left = int((~finished).sum())
-        if left == 0 or end == room - 1:
+    generator = torch.Generator(device=input_ids.device).manual_seed(settings.seed)
+    logits, context = prefill(model, input_ids, attention_mask, settings.max_new_tokens)
+    ended = torch.zeros_like(input_ids[:, 0], dtype=torch.bool)
+    rows = torch.arange(len(input_ids), device=input_ids.device)  # the rows that context holds
+    for count in range(1, settings.max_new_tokens + 1):
+        token = torch.full_like(input_ids[:, 0], eos_token_id)
+        token = token.scatter(0, rows, choose(logits, context, settings, generator))
+        token = token.masked_fill(ended, eos_token_id)
+        yield token
+        ended = ended | (token == eos_token_id)
+        unfinished = (~ended[rows]).nonzero()[:, 0]
+        if len(unfinished) == 0 or count == settings.max_new_tokens:
             return
-        if left <= len(rows) // 2:  # not at each end of a row: the cache is copied
-            keep = (~finished).nonzero()[:, 0]
-            rows, token, position, seen, visible = (
-                tensor[keep] for tensor in (rows, token, position, seen, visible)
-            )
-            finished = finished[keep]
-            cache.batch_select_indices(keep)
-        seen[:, end] = token
-        mask = visible[:, : end + 1] if padded else None
-        logits = decode(model, token, position, mask, cache)
-        position = position + 1
+        # Rows that have ended cost as much as the others. Leaving them out copies the cache, so
+        # that is done each time half of the rows have ended.
+        if len(unfinished) <= len(rows) // 2:
+            context.select(unfinished)
+            rows = rows[unfinished]
+        logits = decode(model, token[rows], context)
 
 
 def prefill(
-    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, cache: PreallocatedCache
-) -> Tensor:
-    """Run the whole prompt, filling `cache`; logits of the next token, (B, V) in fp32."""
-    # A row's first real token has position 0, however much padding stands before it.
-    positions = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
+    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, max_new_tokens: int
+) -> tuple[Tensor, Context]:
+    """Run the prompt through the model; the next token's logits, (B, V) in fp32, and the context.
+
+    `max_new_tokens` is how many tokens `decode` may append to the context.
+    """
+    batch, length = input_ids.shape
+    room = length + max_new_tokens
+    real = attention_mask.bool()
+    # Padding is overwritten by the row's last token, which the filters see in any case.
+    tokens = input_ids.new_empty(batch, room)
+    tokens[:, :length] = torch.where(real, input_ids, input_ids[:, -1:])
+    visible = None
+    if not real.all():
+        visible = torch.ones_like(tokens, dtype=torch.bool)
+        visible[:, :length] = real
+    context = Context(
+        cache=PreallocatedCache(int(model.config.num_hidden_layers), room),
+        tokens=tokens,
+        visible=visible,
+        position=attention_mask.sum(dim=1),
+        prompt_length=length,
+        length=length,
+    )
     output = model(
         input_ids=input_ids,
         attention_mask=attention_mask,
-        position_ids=positions,
-        past_key_values=cache,
+        # The first real token of a row has position 0, whatever padding stands before it.
+        position_ids=(attention_mask.cumsum(dim=1) - 1).clamp(min=0),
+        past_key_values=context.cache,
         use_cache=True,
-        logits_to_keep=1,  # the head is the dearest layer; only the last row is needed
+        logits_to_keep=1,  # the head is the most expensive layer: compute the last position only
     )
-    return output.logits[:, -1].float()
+    return output.logits[:, -1].float(), context
 
 
-def decode(
-    model: PreTrainedModel,
-    token: Tensor,
-    position: Tensor,
-    visible: Tensor | None,
-    cache: PreallocatedCache,
-) -> Tensor:
-    """Run one token a row over the cache; logits of the next token, (B, V) in fp32.
-
-    Shapes:
-        token, position (B,); visible (B, prompt + all tokens so far, this one included), False on
-        padding; None where there is none
-    """
+def decode(model: PreTrainedModel, token: Tensor, context: Context) -> Tensor:
+    """Append `token` (B,) to the context and run it; the next token's logits, (B, V) in fp32."""
+    context.tokens[:, context.length] = token
+    context.length += 1
+    visible = None if context.visible is None else context.visible[:, : context.length]
     if isinstance(model, GPT2LMHeadModel):
-        return decode_gpt2(model, token, position, visible, cache).float()
-    output = model(
-        input_ids=token[:, None],
-        attention_mask=visible,
-        position_ids=position[:, None],
-        past_key_values=cache,
-        use_cache=True,
-    )
-    return output.logits[:, -1].float()
+        logits = decode_gpt2(model, token, context.position, visible, context.cache)
+    else:
+        logits = model(
+            input_ids=token[:, None],
+            attention_mask=visible,
+            position_ids=context.position[:, None],
+            past_key_values=context.cache,
+            use_cache=True,
+        ).logits[:, -1]
+    context.position = context.position + 1
+    return logits.float()
 
 
 def choose(
-    logits: Tensor, seen: Tensor, prompt: int, sampling: Sampling, generator: torch.Generator
+    logits: Tensor, context: Context, settings: Decoding, generator: torch.Generator
 ) -> Tensor:
-    """Draw one token a row: ids (B,) from logits (B, V).
-
-    `seen` (B, S) are the tokens before, the first `prompt` of which are the prompt's.
-    """
-    if sampling.repetition_penalty != 1.0:
-        logits = penalize(logits, seen, sampling.repetition_penalty)
-    if sampling.no_repeat_ngram:
-        logits = forbid_repeats(logits, seen[:, prompt:], sampling.no_repeat_ngram)
-    if sampling.temperature == 0:
+    """Choose the next token of each row, (B,), from its logits, (B, V)."""
+    if settings.repetition_penalty != 1.0:
+        logits = penalize(logits, context.seen, settings.repetition_penalty)
+    if settings.no_repeat_ngram:
+        logits = forbid_repeats(logits, context.response, settings.no_repeat_ngram)
+    if settings.temperature == 0:
         return logits.argmax(dim=-1)
-    logits = keep_likeliest(logits / sampling.temperature, sampling.top_k, sampling.top_p)
+    logits = keep_likeliest(logits / settings.temperature, settings.top_k, settings.top_p)
     return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[:, 0]
 
 
 def penalize(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Make each token of `seen` less likely: divide its logit if positive, else multiply."""
-    scores = logits.gather(1, seen)
+    """Make each token of `seen` (B, S) less likely: divide its logit if positive, else multiply."""
+    scores = logits.gather(1, seen)  # (B, S)
     scores = torch.where(scores > 0, scores / penalty, scores * penalty)
     return logits.scatter(1, seen, scores)
 
 
 def forbid_repeats(logits: Tensor, response: Tensor, n: int) -> Tensor:
-    """Set to -inf each token that would end an n-gram `response` (B, S) has already.
+    """Set to -inf each token that would complete an n-gram which `response` (B, S) contains.
 
-    transformers' no_repeat_ngram_size also looks at the prompt; but words of the prompt are what
-    a summary is made of.
+    transformers' no_repeat_ngram_size looks at the prompt too. Ours does not, because a summary
+    repeats words of the prompt.
     """
     if response.shape[1] < n:
         return logits
     ngrams = response.unfold(1, n, 1)  # (B, S - n + 1, n)
-    begun = (ngrams[:, :, :-1] == response[:, None, response.shape[1] - n + 1 :]).all(-1)
-    repeats = torch.zeros_like(logits).scatter_add(1, ngrams[:, :, -1], begun.to(logits.dtype))
-    return logits.masked_fill(repeats > 0, float("-inf"))
+    last = response[:, None, response.shape[1] - n + 1 :]  # (B, 1, n - 1)
+    repeated = (ngrams[:, :, :-1] == last).all(-1)  # (B, S - n + 1)
+    counts = torch.zeros_like(logits).scatter_add(1, ngrams[:, :, -1], repeated.to(logits.dtype))
+    return logits.masked_fill(counts > 0, float("-inf"))
 
 
 def keep_likeliest(logits: Tensor, top_k: int, top_p: float) -> Tensor:
-    """Set to -inf what is not among the `top_k` likeliest, or beyond the nucleus of `top_p`.
+    """Set to -inf all but the `top_k` likeliest tokens, and all outside the nucleus of `top_p`.
 
-    Nucleus sampling: https://arxiv.org/abs/1904.09751
+    The nucleus is the smallest set of likeliest tokens whose probability reaches `top_p`.
     """
     if top_k > 0:
         smallest = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
         logits = logits.masked_fill(logits < smallest, float("-inf"))
     if top_p < 1.0:
-        ordered, order = logits.sort(dim=-1, descending=True)
-        probabilities = ordered.softmax(dim=-1)
-        # A token stays if those before it do not reach top_p yet; so the first always stays.
-        outside = probabilities.cumsum(dim=-1) - probabilities >= top_p
+        ordered, order = logits.sort(dim=-1)  # ascending: small sums round less than those near 1
+        outside = ordered.softmax(dim=-1).cumsum(dim=-1) <= 1 - top_p
+        outside[:, -1] = False  # the likeliest token always stays
         logits = logits.masked_fill(outside.scatter(1, order, outside), float("-inf"))
     return logits

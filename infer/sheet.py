@@ -14,13 +14,13 @@ from infer.summarize import Summarizer
 
 @dataclass(frozen=True)
 class Sheet:
-    """A CSV as it is, with what a model can summarise of it."""
+    """A CSV as it was read, and which of its rows can be summarised."""
 
     path: Path
     encoding: str
     header: list[str]
     rows: list[list[str]]
-    usable: dict[int, tuple[str, str]]  # question and answer of each row that has both
+    usable: dict[int, tuple[str, str]]  # index of a row -> its question and answer, if it has both
 
     def describe(self) -> str:
         """One Korean line for the terminal."""
@@ -30,11 +30,7 @@ class Sheet:
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read a CSV with the columns `question` and `answer`, and whatever others.
-
-    Raises:
-        UserError: no such file, an unknown encoding, a missing column, no usable row.
-    """
+    """Read a CSV that has the columns `question` and `answer`. It may have others."""
     encoding = detect_encoding(path)
     table = parse(path, encoding)
     header = next(table)
@@ -53,23 +49,19 @@ def read_sheet(path: Path) -> Sheet:
 def summarize_sheet(
     summarizer: Summarizer, sheet: Sheet, target: Path, batch_size: int
 ) -> Iterator[int]:
-    """Write the sheet with a last column `summary`; yield the number of rows of each batch done.
+    """Write the sheet with a last column `summary`; yield how many rows each batch summarised.
 
-    A column that had this name is kept under another. `target` appears when all rows are there;
-    until then they stand in `<target>.partial`.
-
-    Raises:
-        UserError: a question is too long.
+    A column that has this name already is renamed. The rows go to `<target>.partial`, which
+    becomes `target` after the last one.
     """
     for i, (question, _) in sheet.usable.items():
-        if not summarizer.fits(question):
-            raise UserError(
-                f"{sheet.path}: {i + 1}번째 행의 질문과 요약이 모델의 문맥 {summarizer.context}"
-                "토큰에 들어가지 않습니다. 그 질문이나 요약의 최대 토큰 수를 줄이세요."
-            )
+        try:
+            summarizer.prompt(question, "")
+        except UserError as error:
+            raise UserError(f"{sheet.path}: {i + 1}번째 행: {error}") from error
     header = [f"{c} (원본)" if c.strip().lower() == "summary" else c for c in sheet.header]
     partial = target.with_name(target.name + ".partial")
-    # With a BOM: Excel takes a file without one for CP949.
+    # With a BOM, because Excel takes a file without one for CP949.
     with partial.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*header, "summary"])

@@ -1,43 +1,36 @@
-"""Question and answer in, summary out. What the command line and the evaluation call."""
+"""Question and answer in, summary out: what the commands, the chat and the evaluation call."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from common.console import UserError
 from data.encode import encode_prompt
 from data.text import clean_text
-from infer.generate import Sampling, generate
-
-MAX_NEW_TOKENS = 120
-# No phrase of two or more tokens comes three times: the third would repeat four (BENCHMARKS.md).
-NO_REPEAT_NGRAM = 4
-DEFAULT = Sampling(no_repeat_ngram=NO_REPEAT_NGRAM)
+from infer.generate import generate
+from infer.settings import Decoding
 
 
 @dataclass
 class Summarizer:
-    """A model with its tokenizer, and how it decodes."""
+    """A model, its tokenizer, and how to decode."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    max_new_tokens: int = MAX_NEW_TOKENS
-    sampling: Sampling = DEFAULT
+    settings: Decoding = field(default_factory=Decoding)
 
     @property
     def context(self) -> int:
-        """The most tokens the model can attend to."""
+        """The most tokens that the model can attend to."""
         return int(self.model.config.max_position_embeddings)
 
     def stream(self, question: str, answer: str) -> Iterator[str]:
-        """Yield the summary as it is written, a piece for each token.
+        """Yield the summary as it is written, one piece of text for each token.
 
-        A piece is empty where the token is the first part of a character, or ends the text.
-
-        Raises:
-            ValueError: the question leaves no room inside the model's context.
+        A piece is empty if its token is an incomplete character, or EOS.
         """
         shown = ""
         ids: list[int] = []
@@ -48,58 +41,53 @@ class Summarizer:
             shown = text
 
     def summarize(self, questions: Sequence[str], answers: Sequence[str]) -> list[str]:
-        """Summaries of a batch; decoded greedily, each is what the same row gives alone.
-
-        Raises:
-            ValueError: a question leaves no room inside the model's context.
-        """
+        """Summarise a batch. Under greedy decoding a row's summary is what the row gives alone."""
         prompts = [self.prompt(q, a)[0] for q, a in zip(questions, answers, strict=True)]
         tokens = torch.stack(list(self._generate(prompts)), dim=1)  # (B, new tokens)
         return [self._text(row) for row in tokens.tolist()]
 
+    def prompt(self, question: str, answer: str) -> tuple[list[int], str]:
+        """The token ids of the prompt, and the part of the answer that fits into it.
+
+        Raises:
+            UserError: the question leaves no room for a summary, even with an empty answer.
+        """
+        room = self.context - self.settings.max_new_tokens
+        try:
+            return encode_prompt(self.tokenizer, clean_text(question), clean_text(answer), room)
+        except ValueError as error:
+            raise UserError(
+                f"질문과 요약이 모델의 문맥 {self.context:,}토큰에 들어가지 않습니다. "
+                "질문이나 요약의 최대 토큰 수(max_new_tokens)를 줄이세요."
+            ) from error
+
     def fits(self, question: str) -> bool:
-        """Whether a question leaves room inside the context, if need be for no answer at all."""
+        """Whether `prompt` accepts the question."""
         try:
             self.prompt(question, "")
-        except ValueError:
+        except UserError:
             return False
         return True
 
-    def prompt(self, question: str, answer: str) -> tuple[list[int], str]:
-        """The prompt's token ids, and the part of the answer that found room in it.
-
-        Raises:
-            ValueError: the question leaves no room inside the model's context.
-        """
-        room = self.context - self.max_new_tokens
-        return encode_prompt(self.tokenizer, clean_text(question), clean_text(answer), room)
-
     def _generate(self, prompts: list[list[int]]) -> Iterator[Tensor]:
         ids, mask = pad_left(prompts, int(self.tokenizer.pad_token_id))
-        device = self.model.device
-        return generate(
-            self.model,
-            ids.to(device),
-            mask.to(device),
-            int(self.tokenizer.eos_token_id),
-            self.max_new_tokens,
-            self.sampling,
-        )
+        device, eos = self.model.device, int(self.tokenizer.eos_token_id)
+        return generate(self.model, ids.to(device), mask.to(device), eos, self.settings)
 
     def _text(self, ids: list[int]) -> str:
-        """Text of the tokens before EOS.
+        """The text of the tokens before EOS.
 
-        A byte-level token may hold a part of a character; until the rest comes it decodes to
-        U+FFFD. Without those, the text of a longer list always continues that of a shorter one.
+        A byte-level token may be a part of a character, which decodes to U+FFFD until the rest
+        arrives. Without U+FFFD the text of a longer list always continues that of a shorter one.
         """
         eos = self.tokenizer.eos_token_id
         ids = ids[: ids.index(eos)] if eos in ids else ids
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
-        return text.replace("\ufffd", "").lstrip()  # a first token may begin with a blank
+        return text.replace("\ufffd", "").lstrip()  # the first token may begin with a space
 
 
 def pad_left(prompts: Sequence[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """`input_ids` and `attention_mask`, both (B, T): the prompts' ends stand in the last column."""
+    """`input_ids` and `attention_mask`, both (B, T); every prompt ends in the last column."""
     length = max(map(len, prompts))
     ids = torch.full((len(prompts), length), pad_id)
     mask = torch.zeros_like(ids)

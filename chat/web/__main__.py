@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from common.console import UserError, option, parse_options, run
-from infer.find import NAMES
+from infer.find import KINDS
 from infer.models import Models
 from infer.settings import MEMORY_ADVICE
 from model.device import pick_device
@@ -28,10 +28,10 @@ def main() -> None:
             "페이지에 필요한 gradio가 없습니다. make web을 쓰거나 "
             "pip install -r requirements-web.txt를 실행하세요."
         )
-    from chat.web.server import serve  # gradio and what comes with it: training does without
+    from chat.web.server import serve  # imported late: gradio may be missing
 
     models = Models(options.output_dir, pick_device(options.device))
-    print(f"모델: {', '.join(NAMES[name] for name in models.found)} ({models.device.type})")
+    print(f"모델: {', '.join(KINDS[kind] for kind in models.found)} ({models.device.type})")
     try:
         serve(models, options.host, options.port)
     except KeyboardInterrupt:

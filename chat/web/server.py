@@ -18,15 +18,15 @@ from starlette.requests import ClientDisconnect
 from chat.web.page import FILE_LIMIT, build
 from chat.web.worker import Worker
 from common.console import UserError
-from common.files import newest
+from infer.find import newest_report
 from infer.models import Models
 
-# Fonts of the reader's machine: no file to load.
+# Fonts that the reader's machine has, so that none is loaded.
 FONTS = ["Pretendard", "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic",
          "system-ui", "sans-serif"]  # fmt: skip
 CSS = Path(__file__).with_name("page.css")
 
-# Whatever a component of the page may want of another site, the browser refuses to ask for it.
+# The browser refuses to load anything from another site, whatever a component asks for.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:"
@@ -36,7 +36,7 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def with_policy(app: Application) -> Application:
-    """The ASGI application with the policy in the header of each answer; a client may leave."""
+    """Wrap an ASGI app: add the policy to every response, ignore clients that disconnect."""
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         async def send_more(message: Any) -> None:
@@ -45,22 +45,22 @@ def with_policy(app: Application) -> Application:
                 message = message | {"headers": [*message["headers"], header]}
             await send(message)
 
-        with suppress(ClientDisconnect):  # who leaves during an upload is no mistake of ours
+        with suppress(ClientDisconnect):  # raised when a client leaves during an upload
             await app(scope, receive, send_more)
 
     return answer
 
 
 async def no_download(url: str, cache_dir: str) -> str:
-    """In the place of gradio's own: a request may name an address where a file is meant."""
+    """Replaces gradio's download: a request could give a URL in place of an uploaded file."""
     raise gr.Error("CSV 파일을 올리세요.", print_exception=False)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The one port that is opened.
+    """Open the only port of the page.
 
     Raises:
-        UserError: it cannot be had.
+        UserError: the port cannot be opened.
     """
     try:
         return socket.create_server((host, port))
@@ -72,35 +72,33 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(models: Models, host: str, port: int) -> None:
-    """Serve until a signal.
+    """Serve the page until SIGINT or SIGTERM.
 
     Raises:
-        UserError: the port cannot be had, or the first model cannot be opened.
+        UserError: the port or the default model cannot be opened.
     """
-    # uvicorn ends in good order, then raises the signal again: as Ctrl-C it cuts no cleaning up.
+    # uvicorn re-raises SIGTERM after a clean shutdown. As a KeyboardInterrupt it lets the finally
+    # blocks run.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    door = listen(host, port)
+    port_socket = listen(host, port)
     worker = Worker()
-    worker.call(lambda: models.open(models.best))
-
-    def reports() -> list[Path]:
-        return list(models.checkpoints.glob("*-lora/report.html"))
-
+    worker.call(lambda: models.open(models.default))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/report")
     def report() -> FileResponse:
-        if not (found := reports()):
+        path = newest_report(models.checkpoints)
+        if path is None:
             raise HTTPException(404, "보고서가 없습니다. make train을 먼저 실행하세요.")
-        return FileResponse(newest(found))
+        return FileResponse(path)
 
     gr.processing_utils.async_ssrf_protected_download = no_download
 
-    # What people upload is theirs: it goes when the server does.
+    # Uploads are personal data and are deleted with the server.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as uploads:
-        os.environ["GRADIO_TEMP_DIR"] = uploads  # read as the page is built
-        page = build(models, worker, report=bool(reports()))
-        # gradio checks that a "file" a request names was uploaded only where it was launched.
+        os.environ["GRADIO_TEMP_DIR"] = uploads  # read when the page is built
+        page = build(models, worker, report=newest_report(models.checkpoints) is not None)
+        # gradio checks only after a launch that the file which a request names was uploaded.
         page.has_launched = True
         gr.mount_gradio_app(
             app,
@@ -118,6 +116,7 @@ def serve(models: Models, host: str, port: int) -> None:
             css_paths=[CSS],
             js="() => { document.documentElement.lang = 'ko' }",
         )
-        print(f"페이지: http://{host}:{door.getsockname()[1]}  (끝내려면 Ctrl-C)", flush=True)
+        address = f"http://{host}:{port_socket.getsockname()[1]}"
+        print(f"페이지: {address}  (끝내려면 Ctrl-C)", flush=True)
         config = uvicorn.Config(with_policy(app), log_level="warning", timeout_graceful_shutdown=1)
-        uvicorn.Server(config).run(sockets=[door])
+        uvicorn.Server(config).run(sockets=[port_socket])

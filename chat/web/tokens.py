@@ -63,6 +63,6 @@ def token_view(summarizer: Summarizer, question: str, answer: str) -> str:
         syllables=sum(len(HANGUL.findall(text)) for text, _ in korean),
         korean=sum(tokens for _, tokens in korean),
         context=summarizer.context,
-        kept_free=summarizer.max_new_tokens,
+        kept_free=summarizer.settings.max_new_tokens,
         unread=clean_text(answer)[len(kept.strip()) :],
     )

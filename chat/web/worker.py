@@ -1,7 +1,7 @@
-"""One thread in which all models run, first come first served.
+"""One thread that runs all models, in the order of the requests.
 
-A web server calls from many threads. torch keeps a team of its own for each thread that computes,
-and two teams on the same cores wait for each other; so all computing happens in one.
+A web server calls functions from many threads. For each thread that computes, torch keeps a pool
+of its own, and two pools on the same cores wait for each other. So only one thread computes.
 """
 
 import queue
@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 END = object()
-PAUSE = 0.05  # seconds between two items: telling a browser takes the core that computes
+PAUSE = 0.05  # seconds between two items, since sending one takes time from the model's cores
 
 
 class Worker:
-    """Runs jobs in the order they come."""
+    """Runs jobs one after the other, in the order in which they are given."""
 
     def __init__(self) -> None:
         self.jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -27,9 +27,9 @@ class Worker:
             self.jobs.get()()
 
     def stream(self, items: Callable[[], Iterator[T]]) -> Iterator[T]:
-        """Yield what the iterator gives, but never more than the newest: a reader may be slow.
+        """Run `items()` in the thread and yield its items; a slow reader gets only the newest.
 
-        The job ends early when this generator is closed. An error in the job is raised here.
+        Closing this generator ends the job. An error in the job is raised here.
         """
         results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         closed = threading.Event()
@@ -48,16 +48,16 @@ class Worker:
         self.jobs.put(job)
         try:
             while True:
-                waiting = [results.get()]
+                arrived = [results.get()]
                 while not results.empty():
-                    waiting.append(results.get())
-                last = waiting.pop()
-                over = last is END or isinstance(last, BaseException)
-                if over and waiting:
-                    yield waiting[-1]
+                    arrived.append(results.get())
+                last = arrived.pop()
+                finished = last is END or isinstance(last, BaseException)
+                if finished and arrived:
+                    yield arrived[-1]
                 if isinstance(last, BaseException):
                     raise last
-                if over:
+                if finished:
                     return
                 yield last
                 time.sleep(PAUSE)
@@ -65,7 +65,7 @@ class Worker:
             closed.set()
 
     def call(self, function: Callable[[], T]) -> T:
-        """What the function returns, or raises."""
+        """Run the function in the thread; return what it returns, or raise what it raises."""
 
         def once() -> Iterator[T]:
             yield function()

@@ -33,7 +33,7 @@ def test_the_text_and_its_tokens_are_those_of_transformers(models: Models, name:
     assert replies[-1].text == text
     assert [now.tokens for now in replies] == list(range(len(ids) + 1))
     assert all(b.text.startswith(a.text) for a, b in pairwise(replies))
-    assert replies[0] == Reply(name) and replies[-1].seconds > 0 and replies[-1].model == name
+    assert replies[0] == Reply(name) and replies[-1].seconds > 0 and replies[-1].kind == name
 
 
 def test_what_was_not_read_is_counted(models: Models) -> None:

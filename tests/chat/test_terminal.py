@@ -8,7 +8,7 @@ from rich.console import Console
 
 from chat.terminal import Chat
 from data.interviews import read_interviews
-from infer.find import NAMES
+from infer.find import KINDS
 from infer.models import Models, load_model
 from infer.settings import Decoding
 from infer.summarize import Summarizer
@@ -45,7 +45,7 @@ class Talk:
 def summary(models: Models, name: str, **settings: float) -> str:
     decoding = Decoding(20, **settings)  # type: ignore[arg-type]
     model, tokenizer = load_model(models.found[name], torch.device("cpu"))
-    return Summarizer(model, tokenizer, 20, decoding.sampling).summarize([QUESTION], [ANSWER])[0]
+    return Summarizer(model, tokenizer, decoding).summarize([QUESTION], [ANSWER])[0]
 
 
 def test_summaries_alone_go_out(models: Models) -> None:
@@ -55,12 +55,12 @@ def test_summaries_alone_go_out(models: Models) -> None:
     assert talk.asked == ["질문", "질문", "답변", "답변", "질문", "질문", "질문"]
     assert "이제 LoRA 모델이 답합니다" in talk.notes and "토큰/초" in talk.notes
     assert "* lora" in talk.notes and "  4bit" in talk.notes
-    assert [now.model for *_, now in talk.chat.turns] == ["lora", "lora"]
+    assert [turn.reply.kind for turn in talk.chat.transcript.turns] == ["lora", "lora"]
 
 
-def test_it_starts_with_the_smallest_model(models: Models) -> None:
+def test_it_starts_with_the_default_model(models: Models) -> None:
     talk = Talk(models, QUESTION, ANSWER)
-    assert talk.out == summary(models, "4bit") + "\n" and talk.chat.model == "4bit"
+    assert talk.out == summary(models, "4bit") + "\n" and talk.chat.kind == "4bit"
 
 
 def test_a_setting_holds_from_then_on(models: Models) -> None:
@@ -72,23 +72,23 @@ def test_a_setting_holds_from_then_on(models: Models) -> None:
 
 def test_half_characters_and_what_cannot_be_seen(models: Models, tmp_path: Path) -> None:
     talk = Talk(models, "\udcb0" + QUESTION, f"{ANSWER}\x00\u200b", f"/save {tmp_path}/a\x00.csv")
-    assert talk.out == summary(models, "4bit") + "\n" and not talk.chat.mistakes
+    assert talk.out == summary(models, "4bit") + "\n" and not talk.chat.errors
     assert QUESTION in (tmp_path / "a.csv").read_text(encoding="utf-8-sig")
 
 
 def test_compare_asks_every_model(models: Models) -> None:
     talk = Talk(models, QUESTION, ANSWER, "/compare", "/history")
-    names = [now.model for *_, now in talk.chat.turns]
-    assert names == ["4bit", *NAMES]
-    for _, _, now in talk.chat.turns:
-        assert now.text == summary(models, now.model) and NAMES[now.model] in talk.out
-        assert f"({NAMES[now.model]})" in talk.notes and f"   {now.text}\n" in talk.out
+    names = [turn.reply.kind for turn in talk.chat.transcript.turns]
+    assert names == ["4bit", *KINDS]
+    for now in (turn.reply for turn in talk.chat.transcript.turns):
+        assert now.text == summary(models, now.kind) and KINDS[now.kind] in talk.out
+        assert f"({KINDS[now.kind]})" in talk.notes and f"   {now.text}\n" in talk.out
 
 
 def test_what_is_saved_can_be_trained_on(models: Models, tmp_path: Path) -> None:
     file = tmp_path / "내 요약.csv"
     talk = Talk(models, QUESTION, ANSWER, f"/save {file}", "/model base", "/again", f"/save {file}")
-    assert "요약 1개" in talk.notes and "요약 2개" in talk.notes and not talk.chat.mistakes
+    assert "요약 1개" in talk.notes and "요약 2개" in talk.notes and not talk.chat.errors
     rows = read_interviews(file).rows
     assert [row["summary"] for row in rows] == talk.out.splitlines()
     assert {(row["question"], row["answer"]) for row in rows} == {(QUESTION, ANSWER)}
@@ -125,7 +125,7 @@ def test_a_mistake_is_one_line_and_the_talk_goes_on(models: Models, line: str, s
     talk = Talk(models, "/model base", line, QUESTION, line, ANSWER)
     errors = [note for note in talk.notes.splitlines() if note.startswith("오류: ")]
     # At "답변" there is still no turn for /again and /compare.
-    assert len(errors) == talk.chat.mistakes == 2 and all(says in error for error in errors)
+    assert len(errors) == talk.chat.errors == 2 and all(says in error for error in errors)
     assert talk.out == summary(models, "base") + "\n" and "\x1b" not in talk.notes
 
 
@@ -154,7 +154,7 @@ def test_a_stopped_summary_is_no_one_s_to_train_on(
 
     monkeypatch.setattr(Summarizer, "stream", interrupted)
     talk = Talk(models, QUESTION, ANSWER, "/history")
-    assert not talk.chat.turns and "멈췄습니다" in talk.notes
+    assert not talk.chat.transcript.turns and "멈췄습니다" in talk.notes
     assert talk.out.endswith("\n") and whole.startswith(talk.out[:-1]) and len(talk.out) > 1
 
 
@@ -168,7 +168,7 @@ def test_over_a_pipe_every_pair_keeps_its_line(models: Models) -> None:
     talk = Talk(models, "", *(line for pair in pairs for line in pair), interactive=False)
     lines = talk.out.splitlines()
     assert len(lines) == 4 and lines[0] == lines[3] == summary(models, "4bit") and not lines[1]
-    assert talk.chat.mistakes == 1 and "5번째 줄: 질문에 답변이" in talk.notes
+    assert talk.chat.errors == 1 and "5번째 줄: 질문에 답변이" in talk.notes
 
 
 def test_one_model_that_cannot_be_opened_spoils_no_comparison(
@@ -177,12 +177,18 @@ def test_one_model_that_cannot_be_opened_spoils_no_comparison(
     broken = Models(checkpoints, torch.device("cpu"))
     broken.found["8bit"] = "checkpoints/gone"
     talk = Talk(broken, QUESTION, ANSWER, "/compare")
-    assert [now.model for *_, now in talk.chat.turns] == ["4bit", "base", "lora", "merged", "4bit"]
-    assert "checkpoints/gone: 없어졌습니다" in talk.out and talk.chat.mistakes == 1
+    assert [turn.reply.kind for turn in talk.chat.transcript.turns] == [
+        "4bit",
+        "base",
+        "lora",
+        "merged",
+        "4bit",
+    ]
+    assert "checkpoints/gone: 없어졌습니다" in talk.out and talk.chat.errors == 1
 
 
 def test_a_question_alone_over_a_pipe(models: Models) -> None:
     talk = Talk(models, QUESTION, interactive=False)
-    assert talk.chat.mistakes == 1 and "2번째 줄: 질문에 답변이" in talk.notes
+    assert talk.chat.errors == 1 and "2번째 줄: 질문에 답변이" in talk.notes
     assert talk.out == "\n"
-    assert not Talk(models, QUESTION, "/quit", interactive=False).chat.mistakes
+    assert not Talk(models, QUESTION, "/quit", interactive=False).chat.errors

@@ -1,5 +1,6 @@
 """transformers' own `generate` and logits processors are the independent truth."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -17,7 +18,8 @@ from transformers import (
 )
 
 from data.encode import encode_prompt
-from infer.generate import Sampling, forbid_repeats, generate, keep_likeliest, penalize
+from infer.generate import decode, forbid_repeats, generate, keep_likeliest, penalize, prefill
+from infer.settings import GREEDY
 from infer.summarize import pad_left
 from model.base import EMBEDDED, load_base
 from pretraining.sample import interview_rows
@@ -37,8 +39,8 @@ def ours(
     model: GPT2LMHeadModel, prompts: list[list[int]], eos: int = EOS, new: int = 40, **kwargs: float
 ) -> list[list[int]]:
     ids, mask = pad_left(prompts, EOS)
-    sampling = Sampling(**kwargs)  # type: ignore[arg-type]
-    return torch.stack(list(generate(model, ids, mask, eos, new, sampling)), 1).tolist()
+    settings = replace(GREEDY, max_new_tokens=new, **kwargs)  # type: ignore[arg-type]
+    return torch.stack(list(generate(model, ids, mask, eos, settings)), 1).tolist()
 
 
 def common_token(model: GPT2LMHeadModel) -> int:
@@ -127,6 +129,33 @@ def test_filters_are_those_of_transformers() -> None:
         torch.testing.assert_close(got, expected)
 
 
+def test_the_nucleus_is_that_of_transformers_on_many_rows() -> None:
+    probabilities = torch.tensor([[0.3, 0.1, 0.1, 0.5]])
+    kept = keep_likeliest(probabilities.log(), top_k=0, top_p=0.8).isfinite()
+    assert kept.tolist() == [[True, False, False, True]]  # 0.5 + 0.3 is 0.79999 in float
+    torch.manual_seed(0)
+    for top_p in (0.05, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999):
+        tenths = torch.randint(1, 10, (2000, 6)).float()  # sums that meet top_p exactly
+        for logits in (torch.randn(2000, 200) * 4, (tenths / tenths.sum(1, keepdim=True)).log()):
+            expected = TopPLogitsWarper(top_p)(torch.empty(0), logits.clone())
+            torch.testing.assert_close(keep_likeliest(logits, 0, top_p), expected, rtol=0, atol=0)
+
+
+def test_one_prefill_serves_several_rows(model: GPT2LMHeadModel) -> None:
+    """`Context.select` may repeat and drop rows: each then decodes like the row it comes from."""
+    ids, mask = pad_left(PROMPTS, EOS)
+    rows = torch.tensor([2, 0, 0, 3])
+    with torch.inference_mode():
+        _, whole = prefill(model, ids, mask, max_new_tokens=8)
+        _, selected = prefill(model, ids, mask, max_new_tokens=8)
+        selected.select(rows)
+        for token in (5, 90, 7):
+            tokens = torch.arange(len(PROMPTS)) + token
+            expected = decode(model, tokens, whole)[rows]
+            torch.testing.assert_close(decode(model, tokens[rows], selected), expected)
+    assert torch.equal(selected.response, whole.response[rows])
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_forbidden_repeats_are_those_of_transformers(n: int) -> None:
     torch.manual_seed(n)
@@ -179,5 +208,6 @@ def test_greedy_on_the_embedded_base_is_transformers_too() -> None:
     theirs = base.model.generate(
         ids, attention_mask=mask, max_new_tokens=60, do_sample=False, pad_token_id=eos
     )[:, ids.shape[1] :]
-    mine = torch.stack(list(generate(base.model, ids, mask, eos, 60)), dim=1)
+    settings = replace(GREEDY, max_new_tokens=60)
+    mine = torch.stack(list(generate(base.model, ids, mask, eos, settings)), dim=1)
     assert mine.tolist() == theirs.tolist()

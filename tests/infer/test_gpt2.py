@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from transformers import GPT2LMHeadModel
 
-from infer.cache import PreallocatedCache
 from infer.generate import decode, prefill
 from infer.summarize import pad_left
 from lora.inject import LoraConfig, inject_lora, lora_layers
@@ -61,20 +60,16 @@ def test_a_step_written_out_is_the_models_own(
 ) -> None:
     model = make()
     ids, mask = pad_left(PROMPTS, 0)
-    room = ids.shape[1] + 6
-    visible = torch.cat([mask, mask.new_ones(len(ids), 6)], dim=1).bool()
-    text, position = ids, mask.sum(1)
+    visible = torch.cat([mask, mask.new_ones(len(ids), 6)], dim=1)
+    text = ids
     context = torch.autocast("cpu", torch.bfloat16) if autocast else contextlib.nullcontext()
     with context:
-        cache = PreallocatedCache(model.config.n_layer, room)
-        prefill(model, ids, mask, cache)
+        _, decoded = prefill(model, ids, mask, max_new_tokens=6)
         for step in range(6):
             token = torch.tensor([3, 50, 7, 200]) + step
             text = torch.cat([text, token[:, None]], dim=1)
-            end = text.shape[1]
-            logits = decode(model, token, position, visible[:, :end], cache)
-            position = position + 1
-            whole = visible[:, :end].long()
+            logits = decode(model, token, decoded)
+            whole = visible[:, : text.shape[1]]
             expected = model(
                 text, attention_mask=whole, position_ids=(whole.cumsum(1) - 1).clamp(min=0)
             ).logits[:, -1]

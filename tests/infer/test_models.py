@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -6,7 +5,7 @@ import torch
 
 from common.console import UserError
 from infer import models as module
-from infer.find import NAMES, find_models
+from infer.find import KINDS
 from infer.models import Models
 from lora.layer import LoRALinear
 
@@ -15,8 +14,8 @@ CPU = torch.device("cpu")
 
 def test_every_kind_is_found_and_is_what_its_name_says(checkpoints: Path) -> None:
     models = Models(checkpoints, CPU)
-    assert list(models.found) == list(NAMES) and models.best == "4bit"
-    kinds = {name: {type(m).__name__ for m in models.open(name)[0].modules()} for name in NAMES}
+    assert list(models.found) == list(KINDS) and models.default == "4bit"  # made last
+    kinds = {kind: {type(m).__name__ for m in models.open(kind)[0].modules()} for kind in KINDS}
     assert LoRALinear.__name__ in kinds["lora"] and LoRALinear.__name__ not in kinds["merged"]
     assert "Linear4bit" in kinds["4bit"] and "Linear8bitLt" in kinds["8bit"]
     assert not {"Linear4bit", "Linear8bitLt", LoRALinear.__name__} & kinds["base"]
@@ -29,24 +28,12 @@ def test_the_same_model_is_not_opened_twice_and_memory_has_an_end(
     merged, _ = models.open("merged")
     assert models.open("merged")[0] is merged
     weights = sum(parameter.nbytes for parameter in merged.parameters())
-    monkeypatch.setattr(module, "ROOM", int(2.5 * weights))
-    for name in ("base", "merged", "lora"):
-        models.open(name)
+    monkeypatch.setattr(module, "OPEN_BYTES", int(2.5 * weights))
+    for kind in ("base", "merged", "lora"):
+        models.open(kind)
     assert list(models.opened) == ["merged", "lora"]  # the longest unused is gone
-    monkeypatch.setattr(module, "ROOM", 1)
+    monkeypatch.setattr(module, "OPEN_BYTES", 1)
     assert models.open("merged")[0] is merged and list(models.opened) == ["merged"]
-
-
-def test_models_older_than_the_adapter_are_left_out_with_a_notice(checkpoints: Path) -> None:
-    adapter = checkpoints / "ko-gpt2-mini-lora" / "best"
-    config = checkpoints / "ko-gpt2-mini-bnb-8bit" / "config.json"
-    now = config.stat().st_mtime
-    os.utime(config, (now - 10_000, now - 10_000))
-    notices: list[str] = []
-    found = find_models(checkpoints, adapter, notices.append)
-    os.utime(config, (now, now))
-    assert "8bit" not in found and "4bit" in found
-    assert len(notices) == 1 and "BITS=8" in notices[0]
 
 
 def test_a_quantised_model_alone_is_enough(checkpoints: Path, tmp_path: Path) -> None:

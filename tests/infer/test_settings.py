@@ -1,22 +1,25 @@
 import math
+from dataclasses import fields
 
 import pytest
 
-from common.console import UserError
-from infer.generate import Sampling
-from infer.settings import RULES, Decoding
-from infer.summarize import DEFAULT, MAX_NEW_TOKENS
+from common.console import UserError, broken_rule, validate
+from infer.settings import GREEDY, Decoding
+
+NAMES = [field.name for field in fields(Decoding)]
 
 
-def test_the_default_is_what_the_summarizer_does() -> None:
-    assert Decoding().sampling == DEFAULT and Decoding().max_new_tokens == MAX_NEW_TOKENS
-    assert list(RULES) == list(vars(Decoding()))  # the page's sliders rely on the order
+def test_the_defaults_keep_their_rules_and_greedy_has_no_rule_of_ours() -> None:
+    validate(Decoding())
+    validate(GREEDY)
+    assert list(vars(Decoding()).values()) == [120, 0.0, 0, 1.0, 1.0, 4, 42]
+    assert list(vars(GREEDY).values()) == [120, 0.0, 0, 1.0, 1.0, 0, 42]
 
 
 def test_a_change_is_a_copy_of_the_right_type() -> None:
     before = Decoding()
     after = before.changed("temperature", "0.7").changed("top_k", "5")
-    assert after.sampling == Sampling(0.7, 5, no_repeat_ngram=4) and before == Decoding()
+    assert after == Decoding(temperature=0.7, top_k=5) and before == Decoding()
     assert isinstance(after.top_k, int)
 
 
@@ -40,6 +43,8 @@ def test_what_cannot_be_meant_is_refused_in_one_line(name: str, text: str, says:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_every_rule_refuses_a_nan(name: str) -> None:
-    assert Decoding(**{name: math.nan}).broken is not None
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_has_a_help_and_a_rule_that_refuses_a_nan(name: str) -> None:
+    assert Decoding.__dataclass_fields__[name].metadata["help"]
+    broken = broken_rule(Decoding(**{name: math.nan}))
+    assert broken is not None and broken[0] == name

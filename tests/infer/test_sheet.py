@@ -5,6 +5,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from common.console import UserError
+from infer.settings import Decoding
 from infer.sheet import read_sheet, summarize_sheet
 from infer.summarize import Summarizer
 from tests.conftest import make_model
@@ -21,7 +22,7 @@ TEXT = """\
 @pytest.fixture
 def summarizer(byte_tokenizer: PreTrainedTokenizerFast) -> Summarizer:
     model = make_model(std=0.3, vocab_size=len(byte_tokenizer), n_positions=512)
-    return Summarizer(model, byte_tokenizer, max_new_tokens=8)
+    return Summarizer(model, byte_tokenizer, Decoding(max_new_tokens=8))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp949"])

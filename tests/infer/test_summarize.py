@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
+from common.console import UserError
 from data.prompts import build_prompt
-from infer.generate import Sampling
+from infer.settings import GREEDY, Decoding
 from infer.summarize import Summarizer
 from tests.conftest import make_model
 
@@ -16,13 +19,15 @@ ANSWERS = ["네.", "출고 순서를 두고 의견이 달랐습니다. " * 3, "�
 @pytest.fixture
 def summarizer(byte_tokenizer: PreTrainedTokenizerFast) -> Summarizer:
     model = make_model(std=0.3, vocab_size=len(byte_tokenizer), n_positions=512)
-    return Summarizer(model, byte_tokenizer, max_new_tokens=40)
+    return Summarizer(model, byte_tokenizer, Decoding(max_new_tokens=40))
 
 
-@pytest.mark.parametrize("sampling", [Sampling(), Sampling(temperature=2.0)])
-def test_streamed_text_is_the_decoded_text(summarizer: Summarizer, sampling: Sampling) -> None:
+@pytest.mark.parametrize("changes", [{}, {"temperature": 2.0}])
+def test_streamed_text_is_the_decoded_text(
+    summarizer: Summarizer, changes: dict[str, float]
+) -> None:
     """A random model writes random bytes: broken characters at every place."""
-    summarizer.sampling = sampling
+    summarizer.settings = replace(GREEDY, max_new_tokens=40, **changes)  # type: ignore[arg-type]
     for answer in ANSWERS:
         pieces = list(summarizer.stream(QUESTION, answer))
         assert "".join(pieces) == summarizer.summarize([QUESTION], [answer])[0]
@@ -79,5 +84,6 @@ def test_only_the_response_comes_back(byte_tokenizer: PreTrainedTokenizerFast) -
 
 
 def test_a_question_beyond_the_context_is_an_error(summarizer: Summarizer) -> None:
-    with pytest.raises(ValueError, match="tokens"):
+    assert summarizer.fits("짧은 질문") and not summarizer.fits("긴 질문 " * 500)
+    with pytest.raises(UserError, match=r"문맥 512토큰.*max_new_tokens"):
         summarizer.summarize(["긴 질문 " * 500], ["네."])

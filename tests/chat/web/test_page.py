@@ -12,8 +12,9 @@ import torch
 
 from data.interviews import SAMPLE_CSV
 from data.prompts import build_prompt
-from infer.find import NAMES
+from infer.find import KINDS
 from infer.models import Models, load_model
+from infer.settings import Decoding
 from infer.summarize import Summarizer
 from tests.chat.web.site import Site
 
@@ -104,7 +105,7 @@ def summaries(checkpoints: Path) -> dict[str, str]:
     found = Models(checkpoints, device).found
     return {
         name: Summarizer(*load_model(found[name], device)).summarize([QUESTION], [ANSWER])[0]
-        for name in NAMES
+        for name in KINDS
     }
 
 
@@ -142,7 +143,7 @@ def test_all_models_side_by_side(visit: Visit, checkpoints: Path) -> None:
     visit.tab("비교")
     visit.button("모두에게 묻기").click()
     for name, text in summaries(checkpoints).items():
-        shows(visit.page.get_by_label(NAMES[name] + " · "), text)
+        shows(visit.page.get_by_label(KINDS[name] + " · "), text)
 
 
 def test_another_model_and_other_settings(visit: Visit, checkpoints: Path) -> None:
@@ -156,7 +157,8 @@ def test_another_model_and_other_settings(visit: Visit, checkpoints: Path) -> No
     shows(visit.page.get_by_role("slider", name="요약의 최대 토큰 수"), "10")
     visit.button("요약하기").click()
     model = load_model("ko-gpt2-mini", torch.device("cpu"))
-    shows(visit.summary, Summarizer(*model, 10).summarize([QUESTION], [ANSWER])[0])
+    summarizer = Summarizer(*model, Decoding(max_new_tokens=10))
+    shows(visit.summary, summarizer.summarize([QUESTION], [ANSWER])[0])
 
 
 def test_an_example_fills_both_fields(visit: Visit) -> None:

@@ -19,6 +19,7 @@ import torch
 
 from common.console import UserError
 from infer.models import Models, load_model
+from infer.settings import Decoding
 from infer.summarize import Summarizer
 from tests.chat.web.site import ROOT, Site, serving
 
@@ -32,7 +33,8 @@ ANSWER = "편의점에서 점장과 발주 방식을 두고 의견이 갈렸습�
 def summary(checkpoints: Path, name: str, tokens: int = 120, answer: str = ANSWER) -> str:
     device = torch.device("cpu")
     path = Models(checkpoints, device).found[name]
-    return Summarizer(*load_model(path, device), tokens).summarize([QUESTION], [answer])[0]
+    summarizer = Summarizer(*load_model(path, device), Decoding(max_new_tokens=tokens))
+    return summarizer.summarize([QUESTION], [answer])[0]
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +50,12 @@ def test_a_program_gets_the_summary_as_it_grows(client: Any, checkpoints: Path) 
 
 
 def test_a_program_chooses_model_and_settings(client: Any, checkpoints: Path) -> None:
-    text = client.predict(QUESTION, ANSWER, "lora", 0.0, 10, api_name="/summarize")
+    settings = {"max_new_tokens": 10}
+    text = client.predict(QUESTION, ANSWER, "lora", settings, api_name="/summarize")
     assert text == summary(checkpoints, "lora", 10)
+    assert text == client.predict(
+        settings=settings, model="lora", answer=ANSWER, question=QUESTION, api_name="/summarize"
+    )
 
 
 def test_one_function_is_for_programs(client: Any) -> None:
@@ -65,10 +71,12 @@ def test_one_function_is_for_programs(client: Any) -> None:
         ((QUESTION, "가" * 20_000), "20,000자"),
         (("질" * 1_001, ANSWER), "1,000자까지"),
         ((QUESTION, ANSWER, "gpt5"), "모르는 모델"),
-        ((QUESTION, ANSWER, "base", 1000.0), "temperature"),
-        ((QUESTION, ANSWER, "base", 0.0, 0), "1 이상"),
-        ((QUESTION, ANSWER, "base", "뜨겁게"), "수를 적으세요"),
-        ((QUESTION, ANSWER, "base", 0.0, None), "정수를 적으세요"),
+        ((QUESTION, ANSWER, "base", {"temperature": 1000.0}), "temperature"),
+        ((QUESTION, ANSWER, "base", {"max_new_tokens": 0}), "1 이상"),
+        ((QUESTION, ANSWER, "base", {"temperature": "뜨겁게"}), "수를 적으세요"),
+        ((QUESTION, ANSWER, "base", {"max_new_tokens": None}), "정수를 적으세요"),
+        ((QUESTION, ANSWER, "base", {"temprature": 1}), "모르는 설정"),
+        ((QUESTION, ANSWER, "base", [0.5]), "이름: 값"),
         (("뷁" * 1_000, ANSWER), "문맥"),
     ],
 )
@@ -81,17 +89,19 @@ def test_what_cannot_be_answered_is_one_line(
 
 
 def test_32_clients_at_once_all_get_their_own_answer(site: Site, checkpoints: Path) -> None:
+    short = {"max_new_tokens": 8}
     answers = [f"{i}년 동안 {ANSWER}" for i in range(32)]
 
     def visit(answer: str) -> str:
         one = gradio_client.Client(site.address, verbose=False)
-        return str(one.predict(QUESTION, answer, "base", 0.0, 8, api_name="/summarize"))
+        return str(one.predict(QUESTION, answer, "base", short, api_name="/summarize"))
 
     with ThreadPoolExecutor(32) as visitors:
         texts = list(visitors.map(visit, answers))
     device = torch.device("cpu")
     model = load_model(Models(checkpoints, device).found["base"], device)
-    assert texts == Summarizer(*model, 8).summarize([QUESTION] * 32, answers)
+    summarizer = Summarizer(*model, Decoding(max_new_tokens=8))
+    assert texts == summarizer.summarize([QUESTION] * 32, answers)
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.en.md"])
@@ -104,7 +114,7 @@ def test_the_readme_s_call(site: Site, checkpoints: Path, readme: str) -> None:
 
 
 def test_it_opens_its_own_port_and_talks_to_this_machine_alone(site: Site, client: Any) -> None:
-    client.predict(QUESTION, ANSWER, "base", 0.0, 1, api_name="/summarize")
+    client.predict(QUESTION, ANSWER, "base", {"max_new_tokens": 1}, api_name="/summarize")
     process = psutil.Process(site.pid)
     sockets = [s for p in (process, *process.children(True)) for s in p.net_connections("inet")]
     listening = [s.laddr for s in sockets if s.status == psutil.CONN_LISTEN]
@@ -146,7 +156,7 @@ def test_a_file_is_what_was_uploaded(site: Site, tmp_path: Path) -> None:
     (call,) = [call for call in calls if call["api_name"] == "summarize_file"]
     for path in (str(secret), f"http://127.0.0.1:{elsewhere.server_port}/x.csv"):
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        data = [file, "base", 120, 0, 0, 1, 1, 4, 42]
+        data = ["base", 120, 0, 0, 1, 1, 4, 42, file]  # in the order of the components
         body = {"data": data, "fn_index": call["id"], "session_hash": "x"}
         assert httpx.post(f"{api}/run/{call['api_name']}", json=body).status_code >= 400
         httpx.post(f"{api}/queue/join", json=body).raise_for_status()

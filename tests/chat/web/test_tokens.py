@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from chat.web.tokens import pieces, token_view
 from data.prompts import build_prompt
 from data.text import clean_text
+from infer.settings import Decoding
 from infer.summarize import Summarizer
 from tests.conftest import make_model
 
@@ -17,7 +18,7 @@ HOSTILE = "<script>alert('질문')</script> 뷁 🙂"
 
 @pytest.fixture(scope="module")
 def summarizer(byte_tokenizer: PreTrainedTokenizerFast) -> Summarizer:
-    return Summarizer(make_model(n_positions=512), byte_tokenizer, max_new_tokens=40)
+    return Summarizer(make_model(n_positions=512), byte_tokenizer, Decoding(max_new_tokens=40))
 
 
 @settings(max_examples=100, deadline=None)

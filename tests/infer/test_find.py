@@ -1,0 +1,141 @@
+"""Which model answers: one policy for every command. The folders here hold no weights."""
+
+import json
+import os
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+
+from common.console import UserError
+from common.folders import output_folder
+from infer.find import KINDS, default_kind, find_model, find_models, find_models_of, newest_report
+from infer.models import Models
+from lora.adapter import CONFIG, WEIGHTS
+
+CPU = torch.device("cpu")
+
+
+class Checkpoints:
+    """Files as the commands write them, each later than the one before."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = count(1_000_000_000, 100)
+
+    def write(self, path: Path, text: str = "{}") -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        now = next(self.clock)
+        os.utime(path, (now, now))
+        return path
+
+    def train(self, base: str) -> Path:
+        best = output_folder(self.folder, base, "lora") / "best"
+        settings = {
+            "r": 8,
+            "lora_alpha": 16,
+            "lora_dropout": 0.0,
+            "target_modules": ["attn.c_attn"],
+            "base_model_name_or_path": base,
+        }
+        self.write(best / WEIGHTS, "")
+        self.write(best / CONFIG, json.dumps(settings))
+        self.write(best.parent / "report.html")
+        return best
+
+    def quantize(self, base: str, bits: int = 4) -> Path:
+        self.write(output_folder(self.folder, base, "merged") / "config.json")
+        return self.write(output_folder(self.folder, base, f"{bits}bit") / "config.json").parent
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path)
+
+
+def answers(checkpoints: Checkpoints) -> tuple[str, list[str]]:
+    """The model of `make infer`, which is that of `make chat` and `make web`; what is told."""
+    told: list[str] = []
+    model = find_model(checkpoints.folder, told.append)
+    all_told: list[str] = []
+    models = Models(checkpoints.folder, CPU, all_told.append)
+    assert models.found[models.default] == model
+    assert set(told) <= set(all_told)
+    return model, told
+
+
+def test_the_newest_quantised_model_answers_whatever_its_bits(checkpoints: Checkpoints) -> None:
+    best = checkpoints.train("gpt2")
+    assert answers(checkpoints) == (str(best), [])
+    four = checkpoints.quantize("gpt2", 4)
+    assert answers(checkpoints) == (str(four), [])
+    eight = checkpoints.quantize("gpt2", 8)
+    assert answers(checkpoints) == (str(eight), [])
+    assert checkpoints.quantize("gpt2", 4) == four and answers(checkpoints) == (str(four), [])
+
+
+def test_without_a_quantised_model_the_merged_one_answers(checkpoints: Checkpoints) -> None:
+    best = checkpoints.train("gpt2")
+    checkpoints.write(output_folder(checkpoints.folder, "gpt2", "merged") / "config.json")
+    found = find_models(checkpoints.folder)
+    assert list(found) == ["base", "lora", "merged"] and default_kind(found) == "merged"
+    assert found["base"] == "gpt2" and found["lora"] == str(best)
+
+
+def test_a_stale_model_is_told_and_still_answers(checkpoints: Checkpoints) -> None:
+    checkpoints.train("gpt2")
+    checkpoints.quantize("gpt2", 4)
+    eight = checkpoints.quantize("gpt2", 8)
+    checkpoints.train("ko-gpt2-mini")
+    model, told = answers(checkpoints)
+    assert model == str(eight) and len(told) == 1
+    assert "gpt2-bnb-8bit" in told[0] and "ko-gpt2-mini-lora" in told[0] and "BITS=8" in told[0]
+    notices: list[str] = []
+    models = Models(checkpoints.folder, CPU, notices.append)
+    assert list(models.found) == list(KINDS) and len(notices) == 3  # the others are told, too
+    four = checkpoints.quantize("ko-gpt2-mini", 4)
+    assert answers(checkpoints) == (str(four), [])
+
+
+def test_a_comparison_leaves_out_what_was_not_made_of_the_adapter(
+    checkpoints: Checkpoints,
+) -> None:
+    checkpoints.train("gpt2")
+    checkpoints.quantize("gpt2", 8)
+    adapter = checkpoints.train("gpt2")
+    checkpoints.quantize("ko-gpt2-mini", 4)  # another base: of another run, though it is newer
+    told: list[str] = []
+    found = find_models_of(adapter, checkpoints.folder, told.append)
+    assert list(found) == ["base", "lora"]
+    assert len(told) == 2 and all("뺍니다" in line for line in told) and "BITS=8" in told[1]
+    checkpoints.quantize("gpt2", 8)
+    assert list(find_models_of(adapter, checkpoints.folder, told.append)) == [
+        *("base", "lora", "merged", "8bit")
+    ]
+    assert len(told) == 2
+
+
+def test_a_base_whose_name_is_a_pattern_is_taken_literally(checkpoints: Checkpoints) -> None:
+    adapter = checkpoints.train("gpt[2]")
+    checkpoints.quantize("gpt2", 4)
+    assert "4bit" not in find_models_of(adapter, checkpoints.folder)
+    checkpoints.quantize("gpt[2]", 4)
+    assert find_models_of(adapter, checkpoints.folder)["4bit"].endswith("gpt[2]-bnb-4bit")
+
+
+def test_without_any_model_there_is_one_message(checkpoints: Checkpoints) -> None:
+    said = set()
+    for ask in (find_model, find_models, lambda folder: Models(folder, CPU)):
+        with pytest.raises(UserError, match="make train") as error:
+            ask(checkpoints.folder)
+        said.add(str(error.value))
+    assert len(said) == 1
+
+
+def test_the_newest_report(checkpoints: Checkpoints) -> None:
+    assert newest_report(checkpoints.folder) is None
+    checkpoints.train("a")
+    newer = checkpoints.train("b").parent / "report.html"
+    assert newest_report(checkpoints.folder) == newer
