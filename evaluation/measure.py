@@ -11,7 +11,6 @@ from pathlib import Path
 from datasets import Dataset
 from transformers.utils.logging import disable_progress_bar
 
-from common.console import UserError
 from data.encode import encode_rows
 from evaluation.evaluate import held_out_loss, judge_model
 from evaluation.results import Result
@@ -43,11 +42,7 @@ def measure(name: str, path: str, rows: Dataset, device: str, tokenization: str)
     precision = pick_precision("fp32", model.device)  # no autocast: the model runs as it is stored
     summarizer = Summarizer(model, tokenizer)
     for row in rows:
-        if not summarizer.fits(row["question"]):
-            raise UserError(
-                f"데이터의 {row['row']}번째 행: 질문과 요약이 문맥 {summarizer.context}토큰을 "
-                "넘습니다. 그 행을 줄이거나 빼세요."
-            )
+        summarizer.check(row["question"], where=f"데이터의 {row['row']}번째 행")
     loss = held_out_loss(model, encode_rows(rows, tokenizer, summarizer.context), precision)
     result = judge_model(name, summarizer, list(rows), precision, tokenization)
     peak = peak_memory(model.device)

@@ -55,10 +55,7 @@ def summarize_sheet(
     becomes `target` after the last one.
     """
     for i, (question, _) in sheet.usable.items():
-        try:
-            summarizer.prompt(question, "")
-        except UserError as error:
-            raise UserError(f"{sheet.path}: {i + 1}번째 행: {error}") from error
+        summarizer.check(question, where=f"{sheet.path}: {i + 1}번째 행")
     header = [f"{c} (원본)" if c.strip().lower() == "summary" else c for c in sheet.header]
     partial = target.with_name(target.name + ".partial")
     # With a BOM, because Excel takes a file without one for CP949.

@@ -61,6 +61,13 @@ class Summarizer:
                 "질문이나 요약의 최대 토큰 수(max_new_tokens)를 줄이세요."
             ) from error
 
+    def check(self, question: str, where: str) -> None:
+        """Raise the error of `prompt`, preceded by `where`, if it does not accept the question."""
+        try:
+            self.prompt(question, "")
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
+
     def fits(self, question: str) -> bool:
         """Whether `prompt` accepts the question."""
         try:

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from common.console import UserError, run
 from evaluation.__main__ import held_out_rows
-from infer.find import find_models
+from infer.find import find_models_of
 from pretraining.sample import interview_rows
 from tests.conftest import make_model
 
@@ -28,6 +28,7 @@ def command(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *map(str, words)],
         cwd=ROOT,
+        input="",
         capture_output=True,
         encoding="utf-8",
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
@@ -102,6 +103,12 @@ def test_infer_picks_the_newest_model_and_prints_the_summary_alone(trained: Path
     assert "\ufffd" not in result.stdout
 
 
+def test_the_chat_answers_with_the_same_model(trained: Path) -> None:
+    result = command("chat", "--output-dir", trained)
+    assert result.returncode == 0, result.stderr
+    assert "tiny-bnb-8bit" in result.stderr and "알림" not in result.stderr
+
+
 @pytest.mark.parametrize("name", ["tiny-lora/best", "tiny-merged", "tiny-bnb-8bit", "../tiny"])
 def test_infer_opens_every_kind(trained: Path, name: str) -> None:
     result = command("infer", "--model", trained / name, "--max-new-tokens", 3)
@@ -166,10 +173,10 @@ def test_models_older_than_the_adapter_are_left_out(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     adapter, merged = trained / "tiny-lora" / "best", trained / "tiny-merged" / "config.json"
-    assert set(find_models(trained, adapter)) == {"base", "lora", "merged", "8bit", "4bit"}
+    assert set(find_models_of(adapter, trained)) == {"base", "lora", "merged", "8bit", "4bit"}
     now = merged.stat().st_mtime
     os.utime(merged, (now - 10_000, now - 10_000))
-    assert set(find_models(trained, adapter)) == {"base", "lora", "8bit", "4bit"}
+    assert set(find_models_of(adapter, trained)) == {"base", "lora", "8bit", "4bit"}
     assert "tiny-merged" in capsys.readouterr().out
     os.utime(merged, (now, now))
 

@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from infer.generate import generate
 from infer.models import load_model
+from infer.settings import GREEDY
 from model.base import load_base
-from model.device import pick_device
+from model.device import pick_device, place
 from model.precision import DTYPES
 from quant.build import quantize, size_in_mb
 from quant.store import default_compute_dtype
@@ -57,13 +59,13 @@ def write_models(source: str, folder: Path, device: torch.device) -> list[list[s
 def load(folder: Path, kind: str, device: torch.device) -> PreTrainedModel:
     if kind in DTYPES:
         model = AutoModelForCausalLM.from_pretrained(folder / "fp16", dtype=DTYPES[kind])
-        return model.to(device).eval()  # type: ignore[no-any-return]
+        return place(model, device).eval()
     return load_model(str(folder / kind), device)[0]
 
 
 def ours(model: PreTrainedModel, ids: torch.Tensor, new: int) -> torch.Tensor:
-    mask = torch.ones_like(ids)
-    return torch.stack(list(generate(model, ids, mask, eos_token_id=-1, max_new_tokens=new)), 1)
+    settings = replace(GREEDY, max_new_tokens=new)
+    return torch.stack(list(generate(model, ids, torch.ones_like(ids), -1, settings)), 1)
 
 
 def theirs(model: PreTrainedModel, ids: torch.Tensor, new: int) -> torch.Tensor:

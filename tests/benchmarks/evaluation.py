@@ -21,8 +21,8 @@ from data.encode import encode_prompt
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
 from evaluation.evaluate import summarize_rows
 from evaluation.metrics import ROUGE, KoreanTokenizer, bleu, score_summaries
-from infer.generate import Sampling
 from infer.models import load_model
+from infer.settings import GREEDY
 from infer.summarize import Summarizer
 from model.precision import pick_precision
 from pretraining.sample import interview_rows
@@ -44,13 +44,13 @@ def pair_by_pair(predictions: list[str], references: list[str]) -> float:
 
 def generated(summarizer: Summarizer, row: dict[str, str]) -> str:
     """Summarize a row with transformers' `generate`."""
-    room = summarizer.context - summarizer.max_new_tokens
+    room = summarizer.context - summarizer.settings.max_new_tokens
     prompt, _ = encode_prompt(summarizer.tokenizer, row["question"], row["answer"], room)
     ids = torch.tensor([prompt], device=summarizer.model.device)
     output = summarizer.model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
-        max_new_tokens=summarizer.max_new_tokens,
+        max_new_tokens=summarizer.settings.max_new_tokens,
         do_sample=False,
         pad_token_id=summarizer.tokenizer.pad_token_id,
     )
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     lines = [race(pairs, lambda: cold(score_summaries), lambda: cold(pair_by_pair), options.runs)]
     # Plain greedy decoding, because `generate` has no rule like ours against repeats.
     model, tokenizer = load_model(str(options.output_dir / MERGED), torch.device(options.device))
-    summarizer = Summarizer(model, tokenizer, sampling=Sampling())
+    summarizer = Summarizer(model, tokenizer, GREEDY)
     precision = pick_precision("fp32", summarizer.model.device)
     held_out = list(split_interviews(read_interviews(Path(SAMPLE_CSV)).rows)[1])[: options.limit]
     for name, one_by_one in (

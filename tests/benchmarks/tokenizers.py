@@ -16,6 +16,7 @@ import math
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from data.encode import IGNORE
 from evaluation.baselines import sentences as split_sentences
 from infer.generate import generate
+from infer.settings import GREEDY
 from model.loss import response_loss
 from model.precision import pick_precision
 from pretraining.documents import pretraining_documents
@@ -101,7 +103,8 @@ def copying(
         nats += response_loss(model, ids, labels).item()
         start = torch.tensor([prompt])
         room = min(len(copy) + 4, LENGTH - len(prompt))
-        tokens = generate(model, start, torch.ones_like(start), tokenizer.eos_token_id, room)
+        settings = replace(GREEDY, max_new_tokens=room)
+        tokens = generate(model, start, torch.ones_like(start), tokenizer.eos_token_id, settings)
         written = str(tokenizer.decode([int(token) for token in tokens])).split()
         wanted = text.split()
         matcher = difflib.SequenceMatcher(None, written, wanted, autojunk=False)

@@ -12,6 +12,7 @@ from transformers import GPT2LMHeadModel
 from data.batches import collate, split_batch
 from data.encode import IGNORE, Example
 from infer.generate import generate
+from infer.settings import GREEDY
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from model.precision import Precision
 from tests.conftest import make_model
@@ -274,5 +275,5 @@ def test_an_overfitted_model_repeats_the_rows_and_stops_by_itself(tmp_path: Path
     for example in examples:
         response = [label for label in example.labels if label != IGNORE]
         prompt = torch.tensor([example.input_ids[: -len(response)]])
-        tokens = generate(model, prompt, torch.ones_like(prompt), eos_token_id=0)
+        tokens = generate(model, prompt, torch.ones_like(prompt), 0, GREEDY)
         assert [int(token) for token in tokens] == response  # EOS included, nothing after it
