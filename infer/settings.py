@@ -42,7 +42,7 @@ class Decoding:
         "이미 나온 토큰을 덜 고름 (1: 그대로)",
         check=(lambda p: 0.1 <= p <= 10, "0.1 이상 10 이하여야 합니다"),
     )
-    # With 4, a phrase of two or more tokens cannot occur three times in a row (BENCHMARKS.md).
+    # With 4, a phrase of two or more tokens cannot occur three times in a row (LOG.md).
     no_repeat_ngram: int = option(
         4,
         "요약에서 이어진 토큰 n개가 두 번 나오지 않게 함 (0: 막지 않음)",

@@ -9,7 +9,7 @@ from model.precision import Precision
 from training.config import TrainConfig
 
 # Up to this length a CPU computes attention as plain matrix products faster than with the fused
-# kernel (BENCHMARKS.md), and the T x T matrices that have to be kept are small.
+# kernel (LOG.md), and the T x T matrices that have to be kept are small.
 SHORT = 512
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
