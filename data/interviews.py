@@ -1,8 +1,8 @@
-"""A CSV of interviews in, a checked `datasets.Dataset` out, and its 99:1 split."""
+"""A CSV of interviews to a checked `datasets.Dataset`, and its 99:1 split."""
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ COLUMNS = ("question", "answer", "summary")
 USER_CSV = Path("data/aihub_interview.csv")
 SAMPLE_CSV = Path("data/sample_interview.csv")
 
-# A file is UTF-8 (with or without BOM) or what Excel in Korea writes. CP949 comes second because
-# almost any bytes pass for CP949, while Korean text in CP949 never passes for UTF-8.
+# UTF-8, with or without BOM, or CP949, which Excel writes in Korea. CP949 is tried second, because
+# it decodes almost any bytes, while Korean text in CP949 is never valid UTF-8.
 ENCODINGS = {"utf-8-sig": "UTF-8", "cp949": "CP949(엑셀)"}
 
 
@@ -37,55 +37,34 @@ class Interviews:
 
 
 def default_csv() -> Path:
-    """The user's AI Hub file where there is one, else the shipped synthetic sample."""
+    """The user's AI Hub file if it exists, else the synthetic sample of this repository."""
     return USER_CSV if USER_CSV.exists() else SAMPLE_CSV
 
 
-def read_interviews(
-    path: Path, columns: tuple[str, ...] = COLUMNS, minimum_rows: int = 2
-) -> Interviews:
-    """Read, normalise and check a CSV.
+def read_interviews(path: Path, minimum_rows: int = 2) -> Interviews:
+    """Read, clean and check a CSV.
 
-    Text becomes NFC and is stripped; a row with an empty field is dropped and counted. Column
-    names are trimmed and compared without case; further columns are ignored.
+    Rows with an empty field are dropped and counted. Column names are compared without case and
+    surrounding blanks, and other columns are ignored.
 
     Raises:
-        UserError: no such file, an unknown encoding, a missing column, too few usable rows.
+        UserError: the file cannot be read, lacks a column, or has too few usable rows.
     """
     encoding = detect_encoding(path)
-    table = parse(path, encoding)
-    header = next(table)
-    names = places(path, header, columns)
-    kept: dict[str, list[Any]] = {column: [] for column in (*columns, "row")}
-    number = 0
+    header, table = read_table(path, encoding)
+    indices = column_indices(path, header, COLUMNS)
+    usable: list[dict[str, Any]] = []
     for number, row in enumerate(table, start=1):
-        texts = {column: clean_text(row[names[column]]) for column in columns}
-        if all(texts.values()):
-            for column, value in (texts | {"row": number}).items():
-                kept[column].append(value)
-    rows = Dataset.from_dict(kept)
-    if len(rows) < minimum_rows:
+        texts = [clean_text(row[index]) for index in indices]
+        if all(texts):
+            usable.append(dict(zip(COLUMNS, texts, strict=True)) | {"row": number})
+    if len(usable) < minimum_rows:
         raise UserError(
-            f"{path}: 쓸 수 있는 행이 {len(rows)}개뿐입니다. "
-            f"{', '.join(columns)}이(가) 모두 채워진 행이 {minimum_rows}개 이상 있어야 합니다."
+            f"{path}: 쓸 수 있는 행이 {len(usable)}개뿐입니다. "
+            f"{', '.join(COLUMNS)}이(가) 모두 채워진 행이 {minimum_rows}개 이상 있어야 합니다."
         )
-    return Interviews(path, ENCODINGS[encoding], rows, dropped=number - len(rows))
-
-
-def places(path: Path, header: list[str], columns: tuple[str, ...]) -> dict[str, int]:
-    """The place of each column in the header, by its name: trimmed, in lower case.
-
-    Raises:
-        UserError: one of `columns` is missing.
-    """
-    names = {name.strip().lower(): place for place, name in enumerate(header)}
-    missing = [column for column in columns if column not in names]
-    if missing:
-        raise UserError(
-            f"{path}: 열 {', '.join(missing)}이(가) 없습니다 (있는 열: {', '.join(header)}). "
-            f"첫 줄을 {','.join(columns)}(으)로 고치세요."
-        )
-    return names
+    rows = Dataset.from_list(usable)
+    return Interviews(path, ENCODINGS[encoding], rows, dropped=len(table) - len(usable))
 
 
 def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:
@@ -96,24 +75,24 @@ def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:
 
 
 def detect_encoding(path: Path) -> str:
-    """The first of `ENCODINGS` that decodes every byte of a file, strictly.
+    """The first of `ENCODINGS` that decodes every byte of a file.
 
     Raises:
-        UserError: no such file, an empty one, or bytes that are neither.
+        UserError: the file is missing, empty, or in another encoding.
     """
     if not path.is_file():
         raise UserError(f"{path}: 파일이 없습니다. 경로와 이름을 확인하세요.")
     raw = path.read_bytes()
     if not raw.removeprefix(codecs.BOM_UTF8).strip():
         raise UserError(f"{path}: 빈 파일입니다. 첫 줄에 {','.join(COLUMNS)} 열 이름을 넣으세요.")
-    furthest = raw.find(b"\0")  # in a text there is none; in UTF-16 every second byte is one
+    furthest = raw.find(b"\0")  # text has no NUL byte, while UTF-16 is full of them
     if furthest < 0:
         for encoding in ENCODINGS:
             try:
                 raw.decode(encoding)
                 return encoding
             except UnicodeDecodeError as error:
-                # utf-8-sig counts from behind the BOM; a line number is not moved by that.
+                # utf-8-sig counts from the end of the BOM, which does not change the line number.
                 furthest = max(furthest, error.start)
     line = raw.count(b"\n", 0, furthest) + 1
     raise UserError(
@@ -122,38 +101,53 @@ def detect_encoding(path: Path) -> str:
     )
 
 
-def parse(path: Path, encoding: str) -> Iterator[list[str]]:
-    """Yield the column names, then each row: all of their length, everything text ("007" is no 7).
+def read_table(path: Path, encoding: str) -> tuple[list[str], list[list[str]]]:
+    """The header of a CSV and its rows, all of the header's length. Every cell is text.
 
-    A column without a name, as pandas writes its index, gets one that nobody asks for. Blank lines
-    are skipped, and what a short row lacks is empty.
+    Blank lines are skipped, short rows are filled with empty cells, and a column without a name,
+    such as the index that pandas writes, gets a generated one.
 
     Raises:
-        UserError: quotes that do not match, a row that is too long, a name that comes twice.
+        UserError: unbalanced quotes, or a row with more cells than the header.
     """
     header: list[str] = []
-    line = 1  # where a row begins: quoted text may run over many
+    rows: list[list[str]] = []
+    line = 1  # where the current row begins: a quoted cell may contain newlines
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
             for row in reader:
-                if not header and any(cell.strip() for cell in row):
-                    header = [cell or f"({i + 1}번째 열)" for i, cell in enumerate(row)]
-                    if len(set(header)) < len(header):
-                        raise UserError(
-                            f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). "
-                            "하나를 지우세요."
-                        )
-                    yield header
+                if not header:
+                    if any(cell.strip() for cell in row):
+                        header = [cell or f"({i + 1}번째 열)" for i, cell in enumerate(row)]
                 elif any(row[len(header) :]):
                     raise csv.Error(f"{len(header)}칸이어야 하는데 {len(row)}칸")
-                elif row and header:
-                    yield (row + [""] * len(header))[: len(header)]
+                elif row:
+                    rows.append((row + [""] * len(header))[: len(header)])
                 line = reader.line_num + 1
         except csv.Error as error:
             raise UserError(
                 f"{path}: {line}번째 줄에서 시작하는 행을 CSV로 읽을 수 없습니다 ({error}). "
                 "따옴표와 쉼표의 짝을 확인하세요."
             ) from error
-    if not header:
-        yield header
+    return header, rows
+
+
+def column_indices(path: Path, header: list[str], columns: Sequence[str]) -> list[int]:
+    """Where in the header each of `columns` is, without case and surrounding blanks.
+
+    Raises:
+        UserError: a column is missing, or two columns have the same name.
+    """
+    if len(set(header)) < len(header):
+        raise UserError(
+            f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). 하나를 지우세요."
+        )
+    names = {name.strip().lower(): index for index, name in enumerate(header)}
+    missing = [column for column in columns if column not in names]
+    if missing:
+        raise UserError(
+            f"{path}: 열 {', '.join(missing)}이(가) 없습니다 (있는 열: {', '.join(header)}). "
+            f"첫 줄을 {','.join(columns)}(으)로 고치세요."
+        )
+    return [names[column] for column in columns]

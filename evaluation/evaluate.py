@@ -66,9 +66,12 @@ class HeldOutLoss:
 
 @torch.no_grad()
 def held_out_loss(
-    model: PreTrainedModel, examples: Sequence[Example], precision: Precision
+    model: PreTrainedModel,
+    examples: Sequence[Example],
+    summaries: Sequence[str],
+    precision: Precision,
 ) -> HeldOutLoss:
-    """Sum the cross entropy of all response tokens of `examples`."""
+    """Sum the cross entropy of all response tokens of `examples`, whose text is `summaries`."""
     model.eval()
     nats = 0.0
     for micro_batch in split_batch(examples, 1, BATCH_TOKENS, LENGTH_MULTIPLE):
@@ -80,7 +83,7 @@ def held_out_loss(
     return HeldOutLoss(
         nats,
         sum(example.response_tokens for example in examples),
-        sum(example.response_characters + 1 for example in examples),
+        sum(len(summary) + 1 for summary in summaries),
     )
 
 

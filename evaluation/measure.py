@@ -43,7 +43,8 @@ def measure(name: str, path: str, rows: Dataset, device: str, tokenization: str)
     summarizer = Summarizer(model, tokenizer)
     for row in rows:
         summarizer.check(row["question"], where=f"데이터의 {row['row']}번째 행")
-    loss = held_out_loss(model, encode_rows(rows, tokenizer, summarizer.context), precision)
+    examples = encode_rows(rows, tokenizer, summarizer.context)
+    loss = held_out_loss(model, examples, rows["summary"], precision)
     result = judge_model(name, summarizer, list(rows), precision, tokenization)
     peak = peak_memory(model.device)
     return replace(

@@ -16,8 +16,9 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from common.files import read_log, write_file
-from data.batches import LENGTH_MULTIPLE, collate
+from data.batches import LENGTH_MULTIPLE
 from data.encode import IGNORE, Example
+from data.tokens import characters
 from evaluation.curves import histogram, png, run_curves, svg
 from evaluation.results import LABELS, Result, header_and_rows
 
@@ -35,24 +36,19 @@ class Piece:
     kind: str  # "prompt", "response" or "padding"
 
 
-def coloured(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Piece]:
-    """The example padded as a micro-batch of its own would be, piece by piece.
-
-    A byte-level token may hold a part of a character: such tokens are shown as one piece.
-    """
-    batch = collate([example], int(tokenizer.pad_token_id), multiple=LENGTH_MULTIPLE)
-    ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
-    length = len(example.input_ids)
-    pieces: list[Piece] = []
-    held: list[int] = []
-    for i, (token, label) in enumerate(zip(ids, labels, strict=True)):
-        held.append(token)
-        text = str(tokenizer.decode(held))
-        kind = "padding" if i >= length else "prompt" if label == IGNORE else "response"
-        if not text.endswith("\ufffd"):
-            pieces.append(Piece(text, len(held), kind))
-            held = []
-    return pieces
+def example_pieces(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Piece]:
+    """The example as training sees it, padded as a micro-batch of its own, piece by piece."""
+    ids = list(example.input_ids)
+    prompt_length = example.labels.count(IGNORE)
+    prompt = str(tokenizer.decode(ids[:prompt_length]))
+    summary = str(tokenizer.decode(ids[prompt_length:-1]))
+    padding = -len(ids) % LENGTH_MULTIPLE
+    return [
+        *(Piece(text, tokens, "prompt") for text, tokens in characters(tokenizer, prompt)),
+        *(Piece(text, tokens, "response") for text, tokens in characters(tokenizer, summary)),
+        Piece(str(tokenizer.eos_token), 1, "response"),
+        *[Piece(str(tokenizer.pad_token), 1, "padding")] * padding,
+    ]
 
 
 def matched_words(text: str, reference: str) -> list[tuple[str, bool]]:
@@ -84,7 +80,7 @@ def write_facts(
         "versions": versions(),
         "lengths": [len(example.input_ids) for example in examples],
         "max_length": max_length,
-        "pieces": [vars(piece) for piece in coloured(middle, tokenizer)],
+        "pieces": [vars(piece) for piece in example_pieces(middle, tokenizer)],
     }
     text = json.dumps(facts, ensure_ascii=False, default=str)
     write_file(folder / "report.json", text + "\n")

@@ -19,6 +19,7 @@ class Validation:
     """The held-out rows, and the model that is evaluated on them."""
 
     examples: Sequence[Example]  # every row, for the loss
+    summaries: Sequence[str]  # of every row, for the perplexity of a character
     samples: Sequence[dict[str, str]]  # the first rows, which the model summarizes
     summarizer: Summarizer
     precision: Precision
@@ -29,7 +30,7 @@ class Validation:
 
     def evaluate(self) -> tuple[HeldOutLoss, Result]:
         """The loss of every row, and the scores of the samples, of the model with its adapter."""
-        loss = held_out_loss(self.summarizer.model, self.examples, self.precision)
+        loss = held_out_loss(self.summarizer.model, self.examples, self.summaries, self.precision)
         result = replace(
             self.judge("lora"),
             perplexity=loss.perplexity,
@@ -64,4 +65,4 @@ def prepare_validation(
     if not samples:
         raise UserError("검증 행의 질문이 모두 너무 길어 요약을 써 볼 수 없습니다. 줄여 주세요.")
     examples = encode_rows(rows, base.tokenizer, max_length)
-    return Validation(examples, samples, summarizer, precision)
+    return Validation(examples, rows["summary"], samples, summarizer, precision)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.console import UserError
 from common.files import move_into_place
-from data.interviews import ENCODINGS, detect_encoding, parse, places
+from data.interviews import ENCODINGS, column_indices, detect_encoding, read_table
 from data.text import clean_text
 from infer.summarize import Summarizer
 
@@ -32,13 +32,11 @@ class Sheet:
 def read_sheet(path: Path) -> Sheet:
     """Read a CSV that has the columns `question` and `answer`. It may have others."""
     encoding = detect_encoding(path)
-    table = parse(path, encoding)
-    header = next(table)
-    names = places(path, header, ("question", "answer"))
-    rows = list(table)
+    header, rows = read_table(path, encoding)
+    indices = column_indices(path, header, ("question", "answer"))
     usable = {}
     for i, row in enumerate(rows):
-        question, answer = (clean_text(row[names[name]]) for name in ("question", "answer"))
+        question, answer = (clean_text(row[index]) for index in indices)
         if question and answer:
             usable[i] = question, answer
     if not usable:

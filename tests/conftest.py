@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from datasets import Dataset
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from data.encode import Example, encode_rows
 from lora.adapter import save_adapter
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from model.base import EMBEDDED, load_base
@@ -65,6 +67,14 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
     tokenizer.train_from_iterator(["### Instruction: 질문 답변 요약 하였습니다 있는 것"], trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS, pad_token=EOS)
+
+
+def encode_row(
+    tokenizer: PreTrainedTokenizerFast, question: str, answer: str, summary: str, max_length: int
+) -> Example:
+    """The example of a single row."""
+    row = {"question": question, "answer": answer, "summary": summary, "row": 1}
+    return encode_rows(Dataset.from_list([row]), tokenizer, max_length)[0]
 
 
 @pytest.fixture(scope="session")

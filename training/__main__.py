@@ -69,7 +69,7 @@ def main() -> None:
         validation = prepare_validation(
             base, validation_rows, max_length, config.eval_samples, precision
         )
-        print(describe_lengths(examples))
+        print(describe_lengths(train_rows, examples))
         print(config.describe_batches(len(examples), len(validation.examples), base.context))
         longest = max(len(example.input_ids) for example in examples)
         configure_execution(base.model, config, precision, longest)

@@ -64,7 +64,7 @@ def examples_of(setup: Setup) -> list[Example]:
         response = int(np.clip(random.normal(100, 25), 40, 140))
         ids = random.integers(0, 50257, length).tolist()
         labels = [IGNORE] * (length - response) + ids[-response:]
-        examples.append(Example(ids, labels, 0, 0, truncated=length == 1024))
+        examples.append(Example(ids, labels))
     return examples
 
 

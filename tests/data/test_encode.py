@@ -6,14 +6,9 @@ from transformers import PreTrainedTokenizerFast
 
 from common.console import UserError
 from data import encode
-from data.encode import (
-    IGNORE,
-    describe_lengths,
-    encode_example,
-    encode_prompt,
-    encode_rows,
-)
+from data.encode import IGNORE, describe_lengths, encode_prompt, encode_rows
 from data.prompts import build_prompt
+from tests.conftest import encode_row
 
 # Hangul with and without final consonants, rare syllables, Latin, digits, emoji, blanks, markers.
 TEXT = (
@@ -40,8 +35,8 @@ def test_whatever_the_lengths_marker_summary_and_eos_survive(
     tokenizer = byte_tokenizer
     response = [*tokenizer(summary, split_special_tokens=True)["input_ids"], 0]
     try:
-        example = encode_example(tokenizer, question, answer, summary, max_length)
-    except ValueError:
+        example = encode_row(tokenizer, question, answer, summary, max_length)
+    except UserError:
         shortest = tokenizer(build_prompt(question, ""), split_special_tokens=True)["input_ids"]
         assert len(shortest) + len(response) > max_length
         return
@@ -56,10 +51,10 @@ def test_whatever_the_lengths_marker_summary_and_eos_survive(
     head, tail = build_prompt(question, "\0").split("\0")
     assert prompt.startswith(head) and prompt.endswith(tail)
     kept = prompt[len(head) : len(prompt) - len(tail)]
-    assert answer.startswith(kept) and example.truncated == (kept != answer)
+    assert answer.startswith(kept) and example.cut == len(answer) - len(kept)
     # And nothing went that could have stayed: with two more characters it would be full, but for
     # the 16 tokens that four of the longest characters take.
-    if example.truncated:
+    if example.cut:
         rest = answer[len(kept) :]
         more = kept + rest[: len(rest) - len(rest.lstrip()) + 2]
         ids = tokenizer(build_prompt(question, more), split_special_tokens=True)["input_ids"]
@@ -89,16 +84,16 @@ def test_an_impossible_row_is_named(byte_tokenizer: PreTrainedTokenizerFast) -> 
 def test_many_rows_at_once_are_row_by_row(
     byte_tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encode, "AT_ONCE", 7)
+    monkeypatch.setattr(encode, "ROWS_PER_CALL", 7)
     rows = [
         {"question": "왜?", "answer": "가나다 " * n, "summary": "요약 <|endoftext|>" * m, "row": n}
         for n in range(0, 60, 3)
         for m in (1, 4)
     ]
     one_by_one = [
-        encode_example(byte_tokenizer, r["question"], r["answer"], r["summary"], 400) for r in rows
+        encode_row(byte_tokenizer, r["question"], r["answer"], r["summary"], 400) for r in rows
     ]
-    assert {example.truncated for example in one_by_one} == {True, False}
+    assert {example.cut > 0 for example in one_by_one} == {True, False}
     assert encode_rows(Dataset.from_list(rows), byte_tokenizer, 400) == one_by_one
     exact = len(one_by_one[0].input_ids)
     assert encode_rows(Dataset.from_list(rows[:1]), byte_tokenizer, exact) == one_by_one[:1]
@@ -110,6 +105,10 @@ def test_lengths_are_reported(byte_tokenizer: PreTrainedTokenizerFast) -> None:
         | {"row": [1, 2, 3]}
     )
     examples = encode_rows(rows, byte_tokenizer, 400)
-    line = describe_lengths(examples)
+    line = describe_lengths(rows, examples)
     assert "답변 끝을 자른 행 1/3개" in line
     assert f"최대 {max(len(e.input_ids) for e in examples)}토큰" in line
+    # Tokens per character of what the model reads: the template, and what was left of the answers.
+    texts = [build_prompt("왜", "가" * n) + "나" for n in (1, 50, 500 - examples[2].cut)]
+    density = sum(len(e.input_ids) for e in examples) / sum(map(len, texts))
+    assert f"글자당 {density:.2f}토큰" in line

@@ -6,12 +6,12 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from data.encode import IGNORE, encode_example
+from data.encode import IGNORE
 from evaluation.baselines import BASELINES, first_sentence, oracle_sentence
 from evaluation.evaluate import HeldOutLoss, held_out_loss, judge
 from evaluation.results import cells, results_table
 from model.precision import Precision
-from tests.conftest import make_model
+from tests.conftest import encode_row, make_model
 
 CPU = torch.device("cpu")
 ROW = {
@@ -26,7 +26,8 @@ def test_held_out_loss_is_transformers_loss_over_all_response_tokens(
 ) -> None:
     model = make_model(vocab_size=len(byte_tokenizer), n_positions=512)
     rows = [("왜?", "네, " * n + "일했습니다.", "일했다." * n) for n in (1, 3, 8)]
-    examples = [encode_example(byte_tokenizer, *row, max_length=512) for row in rows]
+    summaries = [summary for _, _, summary in rows]
+    examples = [encode_row(byte_tokenizer, *row, max_length=512) for row in rows]
     nats, tokens = 0.0, 0
     for example in examples:  # one by one, without padding, by the model's own loss
         ids, labels = torch.tensor([example.input_ids]), torch.tensor([example.labels])
@@ -34,11 +35,11 @@ def test_held_out_loss_is_transformers_loss_over_all_response_tokens(
         with torch.no_grad():
             nats += count * float(model(input_ids=ids, labels=labels).loss)
         tokens += count
-    loss = held_out_loss(model, examples, Precision("fp32", CPU))
+    loss = held_out_loss(model, examples, summaries, Precision("fp32", CPU))
     assert loss.tokens == tokens
     assert loss.nats == pytest.approx(nats, rel=1e-5)
     assert loss.perplexity == pytest.approx(math.exp(nats / tokens), rel=1e-5)
-    characters = sum(len(summary) + 1 for _, _, summary in rows)
+    characters = sum(len(summary) + 1 for summary in summaries)
     assert loss.character_perplexity == pytest.approx(math.exp(nats / characters), rel=1e-5)
 
 

@@ -9,12 +9,12 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from common.console import UserError
-from data.encode import encode_example
 from data.prompts import build_prompt
 from evaluation import curves
 from evaluation.evaluate import judge
-from evaluation.report import coloured, matched_words, write_facts, write_report
+from evaluation.report import example_pieces, matched_words, write_facts, write_report
 from evaluation.results import write_comparison
+from tests.conftest import encode_row
 from training.config import TrainConfig
 from training.run import Run
 
@@ -29,8 +29,8 @@ ROW = {
 def test_every_token_is_shown_as_what_it_is_to_the_loss(
     byte_tokenizer: PreTrainedTokenizerFast,
 ) -> None:
-    example = encode_example(byte_tokenizer, *ROW.values(), max_length=1024)
-    pieces = coloured(example, byte_tokenizer)
+    example = encode_row(byte_tokenizer, *ROW.values(), max_length=1024)
+    pieces = example_pieces(example, byte_tokenizer)
     text = dict.fromkeys(("prompt", "response", "padding"), "")
     for piece in pieces:
         text[piece.kind] += piece.text
@@ -47,8 +47,8 @@ def test_every_token_is_shown_as_what_it_is_to_the_loss(
 def test_a_character_that_was_lost_before_hides_nothing(
     byte_tokenizer: PreTrainedTokenizerFast,
 ) -> None:
-    example = encode_example(byte_tokenizer, "질문", "깨진 \ufffd 글자", "요약", max_length=512)
-    pieces = coloured(example, byte_tokenizer)
+    example = encode_row(byte_tokenizer, "질문", "깨진 \ufffd 글자", "요약", max_length=512)
+    pieces = example_pieces(example, byte_tokenizer)
     assert "".join(p.text for p in pieces if p.kind == "response") == "요약<|endoftext|>"
     assert "글자" in "".join(p.text for p in pieces)
 
@@ -81,7 +81,7 @@ def test_the_report_stands_by_itself(
     if without_font:
         monkeypatch.setattr(curves, "korean_font", lambda: None)
         assert curves.label("학습률", "learning rate") == "learning rate"
-    example = encode_example(byte_tokenizer, *ROW.values(), max_length=1024)
+    example = encode_row(byte_tokenizer, *ROW.values(), max_length=1024)
     write_facts(tmp_path, {"rank": 16, "base": HOSTILE}, [example] * 3, 1024, byte_tokenizer)
     result = judge("lora", ["물류 <b>5년</b>을 살리고자 함."], [ROW])
     write_comparison(tmp_path, [ROW], [result], "morpheme")

@@ -163,7 +163,7 @@ def read_table(path: Path, tokenizer: PreTrainedTokenizerBase) -> Callable[[byte
 
     def attempt(data: bytes) -> str:
         path.write_bytes(data)
-        outcome = meet(check, "--data", str(path))
+        outcome = meet(check, "check", "--data", str(path))
         assert path.read_bytes() == data
         if outcome == "read":
             rows = read_interviews(path).rows

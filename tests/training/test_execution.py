@@ -12,7 +12,7 @@ from training.config import TrainConfig
 from training.execution import SHORT, configure_execution
 
 FP32 = Precision("fp32", torch.device("cpu"))
-EXAMPLE = Example(list(range(1, 60)), [-100] * 40 + list(range(41, 60)), 0, 0, False)
+EXAMPLE = Example(list(range(1, 60)), [-100] * 40 + list(range(41, 60)))
 
 
 def test_short_examples_get_plain_attention_on_a_cpu() -> None:
