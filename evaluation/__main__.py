@@ -8,6 +8,7 @@ from datasets import Dataset
 
 from common.console import UserError, option, parse_options, run, validate
 from common.files import read_json, sha256, write_file
+from common.folders import find_adapter
 from common.locks import exclusive
 from data.interviews import read_interviews, split_interviews
 from evaluation.baselines import BASELINES
@@ -18,7 +19,7 @@ from evaluation.report import write_report
 from evaluation.results import LABELS, Result, results_table, write_comparison
 from infer.find import find_models_of
 from infer.settings import MEMORY_ADVICE
-from lora.adapter import STATE, find_adapter
+from lora.adapter import STATE
 
 
 @dataclass

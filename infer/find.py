@@ -6,10 +6,10 @@ from pathlib import Path
 
 from common.console import UserError
 from common.files import newest
-from common.folders import SUFFIXES, short_name
+from common.folders import SUFFIXES, newest_adapter, short_name
 from common.locks import recover_if_idle
 from lora.adapter import CONFIG as ADAPTER_CONFIG
-from lora.adapter import base_of, newest_adapter
+from lora.adapter import base_of
 
 # The kinds of model that there are, in the order in which a run makes them.
 KINDS = {

@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from common.console import UserError
-from common.files import newest, read_json
-from common.folders import BEST, SUFFIXES
-from common.locks import recover_if_idle
+from common.files import read_json
 from lora.inject import LoraConfig, inject_lora, lora_layers
 
 WEIGHTS = "adapter_model.safetensors"
@@ -45,30 +43,6 @@ class AdapterInfo:
 
     lora: LoraConfig
     base: str  # empty if PEFT did not know the name
-
-
-def newest_adapter(checkpoints: Path) -> Path | None:
-    """The newest `best/` adapter of any run under `checkpoints`, if a run has left one."""
-    runs = f"*{SUFFIXES['lora']}"
-    for run in checkpoints.glob(runs):
-        recover_if_idle(run)
-    found = list(checkpoints.glob(f"{runs}/{BEST}/{WEIGHTS}"))
-    return newest(found).parent if found else None
-
-
-def find_adapter(checkpoints: Path) -> Path:
-    """`newest_adapter`.
-
-    Raises:
-        UserError: no run has left one.
-    """
-    adapter = newest_adapter(checkpoints)
-    if adapter is None:
-        raise UserError(
-            f"{checkpoints}: 학습한 어댑터가 없습니다. "
-            "먼저 make train(python -m training)을 실행하세요."
-        )
-    return adapter
 
 
 def matrices(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from common.console import option, parse_options, run, validate
-from common.folders import output_folder
+from common.folders import find_adapter, output_folder
 from common.locks import exclusive
-from lora.adapter import base_of, find_adapter
+from lora.adapter import base_of
 from model.base import load_base
 from quant.build import merge, quantize, size_in_mb
 from quant.store import default_compute_dtype

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from common.console import UserError
-from lora.adapter import CONFIG, WEIGHTS, base_of, find_adapter, load_adapter, save_adapter
+from lora.adapter import CONFIG, WEIGHTS, base_of, load_adapter, save_adapter
 from lora.inject import LoraConfig, inject_lora, lora_layers
 from tests.conftest import make_model
 
@@ -170,16 +170,3 @@ def test_surprises_are_refused_by_name_before_anything_is_made(
     with pytest.raises(UserError, match=rf"\b{key}[의은]"):
         load_adapter(model, tmp_path)
     assert not lora_layers(model)
-
-
-def test_find_adapter_takes_the_newest_best(tmp_path: Path) -> None:
-    import os
-
-    with pytest.raises(UserError, match="make train"):
-        find_adapter(tmp_path)
-    for age, name in enumerate(["new", "old"]):
-        best = tmp_path / f"{name}-lora" / "best"
-        best.mkdir(parents=True)
-        (best / WEIGHTS).touch()
-        os.utime(best / WEIGHTS, (1_000_000 - age, 1_000_000 - age))
-    assert find_adapter(tmp_path) == tmp_path / "new-lora" / "best"
