@@ -1,10 +1,9 @@
-"""The prompt, in Alpaca form. The one place that knows `### Response:`."""
+"""The prompt, in the Alpaca format. No other file knows `### Response:`."""
 
 INSTRUCTION = "다음 면접 질문과 답변을 읽고 한국어로 간결하게 요약하세요."
 
-
-# https://github.com/tatsu-lab/stanford_alpaca, without the preamble. The summary follows the last
-# newline, and the EOS token follows the summary.
+# https://github.com/tatsu-lab/stanford_alpaca, without its preamble. The summary follows the last
+# newline, and EOS follows the summary.
 TEMPLATE = """\
 ### Instruction:
 {instruction}
@@ -14,7 +13,11 @@ TEMPLATE = """\
 답변: {answer}
 
 ### Response:
-"""
+""".replace("{instruction}", INSTRUCTION)
+
+# Split instead of str.format, which would fail on braces that a user has typed.
+BEFORE_QUESTION, _rest = TEMPLATE.split("{question}")
+BEFORE_ANSWER, AFTER_ANSWER = _rest.split("{answer}")
 
 
 def build_prompt(question: str, answer: str) -> str:
@@ -24,8 +27,5 @@ def build_prompt(question: str, answer: str) -> str:
 
 
 def split_prompt(question: str) -> tuple[str, str]:
-    """What stands before and after the answer text: truncation may only touch what is between."""
-    # Not str.format on user text: a question may well contain braces.
-    before, after = TEMPLATE.split("{answer}")
-    before = before.replace("{instruction}", INSTRUCTION).replace("{question}", question)
-    return before, after
+    """The prompt before and after the answer. Truncation may only shorten the answer."""
+    return BEFORE_QUESTION + question + BEFORE_ANSWER, AFTER_ANSWER

@@ -1,12 +1,13 @@
-"""What the model reads, token by token: why Korean is dear, and what did not fit."""
+"""What the model reads, token by token: what Korean costs, and what did not fit."""
 
 import re
 from pathlib import Path
 
 import jinja2
 
-from data.prompts import build_prompt, split_prompt
+from data.prompts import BEFORE_ANSWER, BEFORE_QUESTION, build_prompt
 from data.text import clean_text
+from data.tokens import characters
 from infer.summarize import Summarizer
 
 TEMPLATE = Path(__file__).with_name("tokens.html")
@@ -15,41 +16,34 @@ PARTS = {"template": "틀", "question": "질문", "answer": "답변"}
 
 
 def pieces(summarizer: Summarizer, question: str, answer: str) -> list[tuple[str, str, int]]:
-    """The prompt as (part, text, tokens): one or more tokens that make up whole characters.
-
-    A byte-level token may be a third of a Hangul syllable: such tokens come as one piece.
+    """The prompt as (part, text, tokens): whole characters, and the tokens that make them up.
 
     Raises:
-        ValueError: the question leaves no room inside the model's context.
+        UserError: the question leaves no room inside the model's context.
     """
     question, answer = clean_text(question), clean_text(answer)
     _, kept = summarizer.prompt(question, answer)
-    prompt = build_prompt(question, kept)
-    encoding = summarizer.tokenizer(prompt, return_offsets_mapping=True, split_special_tokens=True)
-    # Tokens of one character all have its place, (start, end).
-    spans: list[list[int]] = []
-    for start, end in encoding["offset_mapping"]:
-        if spans and start < spans[-1][1]:
-            spans[-1][1] = max(end, spans[-1][1])
-            spans[-1][2] += 1
+    question_start = len(BEFORE_QUESTION)
+    answer_start = question_start + len(question) + len(BEFORE_ANSWER)
+    found, end = [], 0
+    for text, tokens in characters(summarizer.tokenizer, build_prompt(question, kept)):
+        # A piece belongs to the part that its last character is in.
+        end += len(text)
+        if question_start < end <= question_start + len(question):
+            part = "question"
+        elif answer_start < end <= answer_start + len(kept):
+            part = "answer"
         else:
-            spans.append([start, end, 1])
-    asked = split_prompt("\0")[0].index("\0")  # where the question begins
-    told = len(split_prompt(question)[0])  # and the answer
-
-    def part(end: int) -> str:
-        if asked < end <= asked + len(question):
-            return "question"
-        return "answer" if told < end <= told + len(kept) else "template"
-
-    return [(part(end), prompt[start:end], tokens) for start, end, tokens in spans]
+            part = "template"
+        found.append((part, text, tokens))
+    return found
 
 
 def token_view(summarizer: Summarizer, question: str, answer: str) -> str:
     """The prompt's tokens as HTML, coloured by part, under a line that counts them.
 
     Raises:
-        ValueError: the question leaves no room inside the model's context.
+        UserError: the question leaves no room inside the model's context.
     """
     shown = pieces(summarizer, question, answer)
     korean = [(text, tokens) for _, text, tokens in shown if HANGUL.search(text)]
