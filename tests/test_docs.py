@@ -137,7 +137,7 @@ def test_the_reading_list_is_short_and_its_figures_are_true(document: Path) -> N
     true = {path: len(text_of(ROOT / path).splitlines()) for path, _, _ in rows}
     assert sum(true.values()) <= 1500
     for path, lines, minutes in rows:
-        assert abs(lines - true[path]) <= max(5, 0.1 * true[path]), f"{path}: {true[path]} lines"
+        assert abs(lines - true[path]) <= max(5, 0.2 * true[path]), f"{path}: {true[path]} lines"
         assert minutes == max(1, round(lines * 4 / 60))
     total, minutes = sum(row[1] for row in rows), sum(row[2] for row in rows)
     assert f"{total:,}" in text_of(document) and str(minutes) in text_of(document)
