@@ -50,11 +50,7 @@ class BaseSource:
 
 
 def load_base(source: BaseSource | str, dtype: torch.dtype = torch.float32) -> Base:
-    """Load a base and prepare it. `find_base` decides where a base comes from that has only a name.
-
-    Raises:
-        UserError: the base cannot be found or opened.
-    """
+    """Load a base and prepare it for training. A name is looked up by `find_base` first."""
     if isinstance(source, str):
         source = find_base(source)
     if source.folder is None:
@@ -100,9 +96,6 @@ def find_base(name: str | None) -> BaseSource:
 
     None stands for `gpt2`, or for the embedded base where `gpt2` cannot be reached. A base that
     the user has named is never replaced by another one.
-
-    Raises:
-        UserError: the named base is neither on this computer nor on the hub.
     """
     wanted = name or DEFAULT_BASE
     if wanted == EMBEDDED.name:

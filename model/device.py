@@ -13,11 +13,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA if available, else Apple's GPU, else the CPU.
-
-    Raises:
-        UserError: this machine does not have the named device.
-    """
+    """`auto` is CUDA if available, else Apple's GPU, else the CPU."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next((device for device, here in available.items() if here), "cpu"))

@@ -37,11 +37,7 @@ class Precision:
 
 
 def pick_precision(name: str, device: torch.device) -> Precision:
-    """`auto` is fp16 on CUDA, fp32 on Apple's GPU, and on a CPU the faster of bf16 and fp32.
-
-    Raises:
-        UserError: the format is unknown, or the device does not have it.
-    """
+    """`auto` is fp16 on CUDA, fp32 on Apple's GPU, and on a CPU the faster of bf16 and fp32."""
     if name == "auto":
         bf16 = device.type == "cpu" and cpu_has_bf16()
         name = "fp16" if device.type == "cuda" else "bf16" if bf16 else "fp32"

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from common.console import Stopped, UserError, parse_options
 from common.console import run as run_command
 from common.folders import BEST, output_folder
+from common.interrupt import interruptible, stop_on_signals
 from common.locks import exclusive
 from data.encode import Example, describe_lengths, encode_rows
 from data.interviews import default_csv, read_interviews, split_interviews
@@ -23,8 +24,7 @@ from model.precision import pick_precision
 from training.checkpoint import identity
 from training.config import TrainConfig
 from training.execution import configure_execution
-from training.interrupt import interruptible, stop_on_signals
-from training.loop import MAX_SKIPPED_IN_A_ROW, Diverged, TrainingState, initial_state, train
+from training.loop import MAX_SKIPPED_IN_A_ROW, Diverged, Step, TrainingState, initial_state, train
 from training.run import Run
 
 MEMORY_ADVICE = (
@@ -45,7 +45,8 @@ def main() -> None:
 
     # The base model. Frozen weights are stored in the dtype that they are multiplied in.
     source = find_base(config.base)
-    print(source.notice, end="\n" if source.notice else "")
+    if source.notice:
+        print(source.notice)
     base = load_base(source, precision.dtype)
 
     path = output_folder(config.output_dir, base.name, "lora")
@@ -74,58 +75,54 @@ def main() -> None:
         longest = max(len(example.input_ids) for example in examples)
         configure_execution(base.model, config, precision, longest)
 
-        # Nothing of the input can be refused any more, so the previous run may be replaced now.
+        # All checks of the input have passed, so the previous run may be replaced now.
         if state.step == 0:
             run.discard_previous()
         write_facts(path, asdict(config), examples, max_length, base.tokenizer)
-        fit(run, state, examples, validation)
+        with stop_on_signals():
+            fit(run, state, examples, validation)
 
 
 def fit(run: Run, state: TrainingState, examples: list[Example], validation: Validation) -> None:
     """Train from `state` to the end of the run. However it ends, the last step is saved."""
-    config, precision, model = run.config, validation.precision, run.base.model
-    rows = len(examples)
-    with stop_on_signals():
-        try:
-            with interruptible():
-                if state.step == 0:
-                    run.results["base"] = validation.judge("base")
-                elif config.evaluates_at(state.step, rows):  # it may have been interrupted
-                    evaluate(run, state, validation, state.step / config.steps_per_epoch(rows))
+    model, config, rows = run.base.model, run.config, len(examples)
+    try:
+        with interruptible():
+            if state.step == 0:
+                run.results["base"] = validation.judge("base")
+            elif config.evaluates_at(state.step, rows):  # it may have been interrupted
+                evaluate(run, state, validation, state.step / config.steps_per_epoch(rows))
 
-            progress = tqdm(total=config.steps(rows), initial=state.step, desc="학습", unit="step")
-            for step in train(model, examples, config, precision, state):
-                run.log.append(asdict(step))
-                progress.update()
-                speed = step.tokens * (progress.format_dict["rate"] or 0)
-                progress.set_postfix_str(
-                    f"loss {step.loss:.3f}, lr {step.lr:.1e}, {speed:,.0f} tok/s"
-                )
-                due = config.evaluates_at(state.step, rows)
-                # Do not save after a skipped step: its weights may be the cause.
-                if not step.skipped and (due or state.step % config.save_steps == 0):
-                    run.save(state)
-                if due:
-                    with interruptible():
-                        evaluate(run, state, validation, step.epoch)
+        progress = progress_bar(state.step, config.steps(rows))
+        for step in train(model, examples, config, validation.precision, state):
+            run.log.append(asdict(step))
+            show(step, progress)
+            due = config.evaluates_at(state.step, rows)
+            # Do not save after a skipped step: these weights may be the cause.
+            if not step.skipped and (due or state.step % config.save_steps == 0):
+                run.save(state)
+            if due:
+                with interruptible():
+                    evaluate(run, state, validation, step.epoch)
+        progress.close()
 
-            with interruptible():
-                finish(run, state, validation)
-        except Stopped as stopped:
+        with interruptible():
+            finish(run, state, validation)
+    except Stopped as stopped:
+        run.save_last_step(state)
+        raise Stopped(run.how_to_resume(), stopped.signal_number) from stopped
+    except Diverged as error:
+        saved = run.last_checkpoint()
+        kept = f" 그전의 체크포인트는 {saved}입니다." if saved else ""
+        raise UserError(
+            f"{state.step}스텝: 손실이나 그래디언트가 {MAX_SKIPPED_IN_A_ROW}번 이어서 수가 "
+            f"아닙니다(nan, inf).{kept} --learning-rate를 낮추거나 --precision fp32로, "
+            "--fresh를 주어 다시 학습하세요."
+        ) from error
+    except Exception:
+        with suppress(OSError):  # the error that has ended training is the one to report
             run.save_last_step(state)
-            raise Stopped(run.how_to_resume(), stopped.signal_number) from stopped
-        except Diverged as error:
-            saved = run.last_checkpoint()
-            kept = f" 그전의 체크포인트는 {saved}입니다." if saved else ""
-            raise UserError(
-                f"{state.step}스텝: 손실이나 그래디언트가 {MAX_SKIPPED_IN_A_ROW}번 이어서 수가 "
-                f"아닙니다(nan, inf).{kept} --learning-rate를 낮추거나 --precision fp32로, "
-                "--fresh를 주어 다시 학습하세요."
-            ) from error
-        except Exception:
-            with suppress(OSError):  # the error that has ended training is the one to report
-                run.save_last_step(state)
-            raise
+        raise
 
 
 def evaluate(run: Run, state: TrainingState, validation: Validation, epoch: float) -> None:
@@ -137,17 +134,25 @@ def evaluate(run: Run, state: TrainingState, validation: Validation, epoch: floa
     run.log.append(
         {"step": state.step, "faithfulness": result.faithfulness} | loss.record | result.scores
     )
-    where = f"\n{epoch:.1f}에폭 ({state.step}스텝): "
-    tqdm.write(where + validation.describe(loss, result, best))
+    described = validation.describe(loss, result, best)
+    tqdm.write(f"\n{epoch:.1f}에폭 ({state.step}스텝): {described}")
+
+
+def progress_bar(done: int, total: int) -> tqdm:
+    """A progress bar that counts optimizer steps."""
+    return tqdm(initial=done, total=total, desc="학습", unit="step", dynamic_ncols=True)
+
+
+def show(step: Step, progress: tqdm) -> None:
+    """Advance the progress bar by one step."""
+    progress.update()
+    speed = step.tokens * (progress.format_dict["rate"] or 0)
+    progress.set_postfix_str(f"loss {step.loss:.3f}, lr {step.lr:.1e}, {speed:,.0f} tok/s")
 
 
 def finish(run: Run, state: TrainingState, validation: Validation) -> None:
-    """Write the report, then a checkpoint that says that the run is finished.
-
-    Raises:
-        UserError: no evaluation has found a finite loss.
-    """
-    if math.isinf(run.best_loss):
+    """Write the report, then a checkpoint that says that the run is finished."""
+    if math.isinf(run.best_loss):  # no evaluation has found a finite loss
         raise UserError(
             "검증 손실이 끝까지 수가 아니어서(nan) best를 남기지 못했습니다. --learning-rate를 "
             "낮추거나 --precision fp32로, --fresh를 주어 다시 학습하세요."

@@ -111,8 +111,6 @@ def restore(
         raise TypeError("the state of the run has other types")
     state.step, state.skipped = record["step"], record["skipped"]
     state.scaler.load_state_dict(record["scaler"])
-    if state.step == state.skipped:
-        return  # AdamW has no moments before its first update
     tensors = load_file(checkpoint / MOMENTS_FILE)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

@@ -21,15 +21,11 @@ INTERVAL: Check = (
 
 @dataclass
 class TrainConfig:
-    """Settings of one run.
+    """Settings of one run. An unfinished run is resumed with the same settings, except that
 
-    `resume` says what may happen to a setting when an unfinished run is resumed:
-        "free": it may change. It decides where results go and how often they are saved.
-        "bits": it may change. The gradient stays the same except for its last bits, and dropout
-            may hit other elements.
-        "resolved": it is compared by the value that "auto" or None was resolved to, such as the
-            precision that suits the machine (`training.checkpoint.identity`).
-    A setting without a rule has to stay the same.
+    resume="free" may change, since it decides where results go and how often they are saved,
+    resume="bits" may change, since it changes the last bits of a gradient and dropout at most,
+    resume="resolved" is compared by what "auto" or None has become (`checkpoint.identity`).
     """
 
     # What to train on, and where to write.
@@ -59,9 +55,7 @@ class TrainConfig:
 
     # The batch of an optimizer step, and the micro-batches that it is computed in.
     batch_size: int = option(1, "최대 길이인 예제라면 한 번에 몇 개를 계산할지", POSITIVE)
-    gradient_accumulation_steps: int = option(
-        32, "한 스텝의 예제 수는 이 값 × batch-size", POSITIVE
-    )
+    gradient_accumulation_steps: int = option(32, "한 스텝에 batch-size × 이 값만큼 봄", POSITIVE)
     micro_batch_tokens: int | None = option(
         None,
         "한 번에 계산하는 토큰의 상한: 짧은 예제는 함께 계산함. 안 주면 batch-size × max-length, "
@@ -82,16 +76,10 @@ class TrainConfig:
     # When to evaluate and save.
     eval_every: str = option("epoch", "평가하고 저장하는 간격: epoch 또는 스텝 수", INTERVAL)
     eval_samples: int = option(32, "평가 때 요약을 써 볼 검증 행의 수", POSITIVE)
-    save_steps: int = option(
-        20, "이어서 하도록 저장하는 스텝 간격 (평가할 때도 저장함)", POSITIVE, resume="free"
-    )
-    keep_last: int = option(
-        2, "남겨 둘 checkpoint-{스텝}의 수 (best는 따로 남음)", POSITIVE, resume="free"
-    )
+    save_steps: int = option(20, "저장하는 스텝 간격 (평가할 때도 저장함)", POSITIVE, resume="free")
+    keep_last: int = option(2, "남겨 둘 checkpoint-{스텝}의 수", POSITIVE, resume="free")
     fresh: bool = option(False, "끝나지 않은 학습이 있어도 처음부터 다시 함", resume="free")
-    tensorboard: bool = option(
-        False, "TensorBoard용 기록도 남김 (pip install tensorboard)", resume="free"
-    )
+    tensorboard: bool = option(False, "TensorBoard용 기록도 남김", resume="free")
     seed: int = option(42, "난수 시드", SEED)
 
     def __post_init__(self) -> None:
@@ -124,9 +112,8 @@ class TrainConfig:
     def peak_learning_rate(self, width: int) -> float:
         """The user's, or 3e-3 at the embedded base's width of 256, falling as 1 / width.
 
-        3e-3 was chosen in a sweep on the embedded base, where 6e-3 does as well (BENCHMARKS.md).
-        That Adam's best rate falls as 1 / width is muP's result (https://arxiv.org/abs/2203.03466,
-        table 3).
+        3e-3 was chosen in a sweep on the embedded base (BENCHMARKS.md). That Adam's best rate falls
+        as 1 / width is a result of muP (https://arxiv.org/abs/2203.03466, table 3).
         """
         return self.learning_rate or 3e-3 * 256 / width
 
@@ -144,10 +131,10 @@ class TrainConfig:
         """How many rows there are, and how many a step and a micro-batch take, in Korean."""
         tokens = self.token_budget(context)
         micro_batch = f"한꺼번에 {tokens:,}토큰까지" if tokens else f"{self.batch_size}행씩"
-        batch = f"한 스텝에 {self.examples_per_step}행"
-        return f"학습 {rows:,}행, 검증 {held_out:,}행; {batch}, {micro_batch}"
+        batch = f"한 스텝에 {self.examples_per_step}행, {micro_batch}"
+        return f"학습 {rows:,}행, 검증 {held_out:,}행; {batch}"
 
 
 def fields_by_rule(rule: str | None) -> list[str]:
-    """Names of the settings that were declared with this `resume` rule."""
+    """The names of the settings that were declared with this `resume` rule."""
     return [field.name for field in fields(TrainConfig) if field.metadata.get("resume") == rule]

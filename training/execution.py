@@ -17,11 +17,7 @@ COMPILERS = ("c++", "g++", "clang++", "cl")
 def configure_execution(
     model: PreTrainedModel, config: TrainConfig, precision: Precision, longest: int
 ) -> None:
-    """Configure `model`, in place, for examples of at most `longest` tokens.
-
-    Raises:
-        UserError: `--compile` without a compiler.
-    """
+    """Configure `model`, in place, for examples of at most `longest` tokens."""
     if precision.device.type == "cpu" and longest <= SHORT:
         model.set_attn_implementation("eager")
     if config.gradient_checkpointing:

@@ -14,16 +14,15 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW, Optimizer
 from transformers import PreTrainedModel
 
+from common.interrupt import interruptible
 from data.batches import LENGTH_MULTIPLE, collate, split_batch
 from data.encode import Example
 from model.loss import count_targets, response_loss
 from model.precision import Precision
 from training.config import TrainConfig
-from training.interrupt import interruptible
 from training.schedule import cosine_with_warmup
 
-# Training ends after this many skipped steps in a row. fp16 may need a few at the beginning, each
-# of which halves the loss scale.
+# Training ends after so many skipped steps in a row. fp16 may skip a few at the beginning.
 MAX_SKIPPED_IN_A_ROW = 10
 
 
@@ -33,7 +32,7 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimizer step reports. The log has one line for each."""
+    """What one optimizer step reports: a line of the log."""
 
     step: int  # counted from 1, skipped steps included
     epoch: float
@@ -52,7 +51,7 @@ class TrainingState:
     scaler: torch.amp.GradScaler
     step: int = 0  # steps done, skipped steps included
     skipped: int = 0
-    skipped_in_a_row: int = 0  # 0 in every checkpoint: a skipped step is not saved
+    skipped_in_a_row: int = 0  # not saved: a run is never resumed after a skipped step
 
 
 def initial_state(
@@ -75,9 +74,9 @@ def train(
 ) -> Iterator[Step]:
     """Train the parameters of `model` that require gradients, and yield after each step.
 
-    The first step is the one after `state.step`. The examples, the learning rate and the dropout
-    of a step are functions of (seed, step) alone, so a run that was stopped and resumed makes the
-    same steps as one that was not.
+    The first step is the one after `state.step`. Examples, learning rate and dropout of a step are
+    functions of (seed, step) alone, so a run that was stopped and resumed makes the same steps as
+    one that was not.
 
     Raises:
         Diverged: too many steps in a row had no finite loss or gradient.
@@ -160,10 +159,7 @@ def train_step(
 def batch_of_step(
     examples: Sequence[Example], config: TrainConfig, step: int, context: int
 ) -> list[dict[str, Tensor]]:
-    """The micro-batches of a step, counted from 0: `input_ids` and `labels`, both (B, T).
-
-    How the batch is split into them changes speed and memory, but not the gradient.
-    """
+    """The micro-batches of a step, counted from 0: `input_ids` and `labels`, both (B, T)."""
     epoch, position = divmod(step, config.steps_per_epoch(len(examples)))
     first = position * config.examples_per_step
     order = epoch_order(len(examples), config.seed, epoch)
@@ -175,10 +171,9 @@ def batch_of_step(
 
 @lru_cache(maxsize=1)
 def epoch_order(rows: int, seed: int, epoch: int) -> list[int]:
-    """The order of the rows in an epoch, counted from 0: a function of the seed alone.
+    """The order of the rows in an epoch, counted from 0.
 
-    The number of steps done is therefore all that a run needs to know to continue in the middle
-    of an epoch.
+    It depends on the seed alone, so the number of steps done is the position in the data.
     """
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epoch):

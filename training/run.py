@@ -35,11 +35,9 @@ class Run:
         self.log = Log(self.path / "metrics.jsonl", self.config.tensorboard)
 
     def resume(self, state: TrainingState) -> None:
-        """Restore model and `state` from the last checkpoint of an unfinished run, if there is one.
+        """Restore model and `state` from the last checkpoint of an unfinished run, if any.
 
-        Raises:
-            UserError: the run has other settings, other data or another base.
-            DamagedCheckpoint: the checkpoint cannot be read.
+        A run with other settings, other data or another base is an error.
         """
         checkpoint = self.last_checkpoint()
         if checkpoint is None or self.config.fresh:

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from common.interrupt import SIGNALS
 from infer.find import find_model
 from tests.torture.runs import (
     Ended,
@@ -25,7 +26,6 @@ from tests.torture.runs import (
     start_run,
     training,
 )
-from training.interrupt import SIGNALS
 
 PRECISIONS = ("fp32", "bf16")
 

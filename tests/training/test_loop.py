@@ -1,6 +1,8 @@
 import json
 import math
+import signal
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import torch
 from torch import nn
 from transformers import GPT2LMHeadModel
 
+from common.console import Stopped
+from common.interrupt import stop_on_signals
 from data.batches import collate, split_batch
 from data.encode import IGNORE, Example
 from infer.generate import generate
@@ -241,6 +245,34 @@ def test_a_skipped_step_holds_the_learning_rate() -> None:
         if step.step == 3:
             hook.remove()
     assert held == [*rates[:3], rates[2], *rates[3:5]]
+
+
+@pytest.mark.parametrize("moment", ["backward", "update"])
+def test_a_signal_abandons_a_gradient_but_never_an_update(moment: str) -> None:
+    model, examples = make_adapted(), make_examples(20)
+    state = initial_state(model, CONFIG, FP32)
+
+    def stop(*_arguments: object) -> None:
+        if state.step == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    if moment == "backward":
+        next(p for p in model.parameters() if p.requires_grad).register_hook(stop)
+    else:
+        state.optimizer.register_step_pre_hook(stop)
+    seen = []
+    with stop_on_signals(), pytest.raises(Stopped):
+        for step in train(model, examples, CONFIG, FP32, state):
+            seen.append(step.step)
+    done = 2 if moment == "backward" else 3
+    assert seen == list(range(1, done + 1)) and state.step == done
+    assert {int(moments["step"]) for moments in state.optimizer.state.values()} == {done}
+    other = make_adapted()
+    for _ in islice(train(other, examples, CONFIG, FP32, initial_state(other, CONFIG, FP32)), done):
+        pass
+    assert all(
+        torch.equal(p, q) for p, q in zip(model.parameters(), other.parameters(), strict=True)
+    )
 
 
 def test_half_masters_are_refused() -> None:

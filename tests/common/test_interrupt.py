@@ -3,7 +3,7 @@ import signal
 import pytest
 
 from common.console import Stopped
-from training.interrupt import SIGNALS, interruptible, stop_on_signals
+from common.interrupt import SIGNALS, interruptible, stop_on_signals
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -42,8 +42,8 @@ def test_inside_an_interruptible_section_the_first_stops_at_once() -> None:
             signal.raise_signal(signal.SIGTERM)
             pytest.fail("went on")
         signal.raise_signal(signal.SIGTERM)  # what saves after the first is not interrupted
-    with stop_on_signals(), interruptible():
-        pass  # and the next run begins without a signal
+    with interruptible():
+        pass  # what comes after the run is not interrupted
 
 
 def test_the_previous_handlers_are_restored() -> None:

@@ -45,13 +45,13 @@ HANDLER = SignalHandler()  # signal handlers belong to the whole process
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
     """Inside, a signal waits for the next `interruptible` section, which raises `Stopped`."""
-    HANDLER.received = None
     previous = {number: signal.signal(number, HANDLER) for number in SIGNALS}
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+        HANDLER.received = None
 
 
 @contextmanager
