@@ -3,9 +3,9 @@
 import random
 from collections.abc import Callable
 
+from pretraining.text.corpus import Corpus
 from pretraining.text.lexicon import pick, read_json, words
 from pretraining.text.particles import choose
-from pretraining.text.realtext import Corpus
 from pretraining.text.world import company, compound, person_name, pseudo_word
 
 _FORMS = read_json("forms.json")

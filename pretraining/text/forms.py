@@ -4,23 +4,13 @@ import random
 
 from pretraining.text.clauses import Clause, facts
 from pretraining.text.conjugate import conjugate
-from pretraining.text.lexicon import jobs, pick, read_json, themes
-from pretraining.text.realtext import Corpus
+from pretraining.text.corpus import Corpus
+from pretraining.text.lexicon import jobs, pick, read_json, render, themes
 from pretraining.text.speech import Speaker, answer, retell
 from pretraining.text.world import World, person_name
 
 OPEN_SHARE = 0.4
 _ALONE = 0.14
-
-
-def render(frame: str, parts: dict[str, str]) -> str:
-    """Fill {name} marks in one pass; values may themselves contain braces."""
-    pieces = frame.split("{")
-    out = pieces[0]
-    for piece in pieces[1:]:
-        name, _, rest = piece.partition("}")
-        out += parts[name] + rest
-    return out
 
 
 def bullets(kept: list[Clause], rng: random.Random) -> str:

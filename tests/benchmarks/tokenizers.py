@@ -33,7 +33,7 @@ from pretraining.documents import pretraining_documents
 from pretraining.muon import MuonAdamW, sinusoids
 from pretraining.pretrain import pack
 from pretraining.text import drills
-from pretraining.text.realtext import Corpus
+from pretraining.text.corpus import Corpus
 from pretraining.tokenizer import HANGUL, SPLIT, train_tokenizer
 from tests.benchmarks.measure import parse, print_table, write_record
 

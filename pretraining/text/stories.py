@@ -3,8 +3,8 @@
 import random
 
 from pretraining.text.conjugate import conjugate
+from pretraining.text.corpus import Corpus
 from pretraining.text.lexicon import Theme, jobs, pick, read_json, themes
-from pretraining.text.realtext import Corpus
 from pretraining.text.register import nominal, plain, without_fillers
 from pretraining.text.speech import FILLERS
 from pretraining.text.world import World
