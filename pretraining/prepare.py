@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from common.console import UserError, option, parse_options, run
 from common.files import atomic_directory
-from pretraining.text.corpus import TABLE, TEMPLATES, TEXTS, WEIGHTS
+from pretraining.text.corpus import SLOTTED, TABLE, TEMPLATES, TEXTS, WEIGHTS
 from pretraining.text.lexicon import words
+from pretraining.text.natural import passages
 from pretraining.text.templates import conjugation_table, paragraphs_to_templates
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ def main() -> None:
 
 def prepare(options: PrepareOptions, draft: Path) -> None:
     """Write templates, the conjugation table and the texts that need no analysis."""
-    texts = _texts(options.corpus)
-    _write_json(draft / TEXTS, texts)
+    _write_json(draft / TEXTS, _texts(options.corpus))
+    written = [(p.question, p.text, p.retelling, p.slots) for p in passages()]
+    _write_json(draft / SLOTTED, written)
     table: dict[str, dict[str, str]] = {}
     (draft / TEMPLATES).mkdir()
     with ProcessPoolExecutor(options.processes) as pool:

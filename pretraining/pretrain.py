@@ -1,39 +1,42 @@
-"""Pretrain the embedded base from scratch: the same step as `loop.py`, on all parameters."""
+"""Pretrain the embedded base from scratch: one loop over a stream of documents, all parameters.
+
+An interrupted run continues from its last checkpoint when the same command is given again.
+"""
 
 import json
 import math
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.optim.lr_scheduler import LRScheduler
+from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
-    get_wsd_schedule,
 )
 
-from common.console import option, refuse
+from common.console import option, refuse, validate
 from common.files import append_line, atomic_directory, read_log, write_file
-from common.locks import exclusive
-from model.base import EMBEDDED
-from model.device import pick_device, place
-from model.loss import response_loss
-from model.precision import Precision, pick_precision
-from pretraining.curves import draw_pretraining
-from pretraining.documents import pretraining_documents
+from model.precision import Precision
+from pretraining.documents import labelled_documents
 from pretraining.muon import MuonAdamW, sinusoids
+from pretraining.probe import probe
+from pretraining.stream import BLOCK, blocks, packed
+from pretraining.text.corpus import Corpus
 from pretraining.tokenizer import train_tokenizer
-from training.loop import TrainingState, train_step
+
+POSITIVE = (lambda value: 0 < value < math.inf, "0보다 큰 수여야 합니다")
 
 
 @dataclass
@@ -41,53 +44,73 @@ class PretrainConfig:
     """Settings of the embedded base and of the run that makes it."""
 
     corpus: Path | None = option(
-        None, "실제 한국어 텍스트 폴더 (nsmc_reviews.txt.gz, chatbot_qa.csv)"
+        None, "python -m pretraining.prepare가 준비한 실제 한국어 글의 폴더. 없으면 지어낸 글만"
     )
-    output: Path = option(EMBEDDED, "완성된 베이스를 쓸 폴더")
-    work: Path = option(Path("checkpoints/pretrain"), "중간 체크포인트와 기록의 폴더")
-    tokens: int = option(22_000_000, "학습할 토큰 수")
-    vocab_size: int = option(4_096, "어휘 크기")
-    tokenizer_documents: int = option(40_000, "토크나이저를 학습할 문서 수")
-    layers: int = option(6, "층 수")
-    width: int = option(256, "은닉 차원")
-    heads: int = option(4, "어텐션 헤드 수")
-    context: int = option(1024, "문맥 길이")
-    batch_size: int = option(4, "한 스텝의 시퀀스 수 (문맥 길이로 셈)")
-    learning_rate: float = option(4e-3, "최고 학습률")
+    work: Path = option(
+        Path("checkpoints/pretrain"), "체크포인트와 기록의 폴더. 완성된 베이스는 그 아래 base/"
+    )
+    tokens: int = option(600_000_000, "학습할 토큰 수", POSITIVE)
+    vocab_size: int = option(8_192, "어휘 크기", POSITIVE)
+    tokenizer_documents: int = option(40_000, "토크나이저를 학습할 문서 수", POSITIVE)
+    layers: int = option(7, "층 수", POSITIVE)
+    width: int = option(320, "은닉 차원", POSITIVE)
+    heads: int = option(5, "어텐션 헤드 수", POSITIVE)
+    context: int = option(1024, "문맥 길이", (lambda n: n > 1 and n % 2 == 0, "짝수여야 합니다"))
+    batch_size: int = option(64, "한 스텝의 시퀀스 수 (문맥 길이로 셈)", POSITIVE)
+    learning_rate: float = option(4e-3, "최고 학습률", POSITIVE)
     warmup_steps: int = option(100, "학습률을 올리는 스텝 수")
+    decay_share: float = option(0.25, "마지막에 학습률을 내리는 몫")
     drills_first: int = option(20_000, "처음 이만큼의 문서는 대부분 베끼기 연습")
     short_share: float = option(
-        0.8, "처음 이만큼은 문맥의 절반 길이로 학습 (어텐션이 싸서 더 빠름)"
+        0.7, "처음 이만큼은 문맥의 절반 길이로 학습 (어텐션이 싸서 더 빠름)"
     )
     compile: bool = option(False, "torch.compile로 층들을 합침 (C++ 컴파일러 필요)")
-    save_every: int = option(500, "저장하고 검증하는 스텝 간격")
-    precision: str = option("auto", "auto, fp16, bf16, fp32")
+    workers: int = option(2, "글을 만드는 프로세스 수. 0이면 학습하는 프로세스가 만듦")
+    save_every: int = option(500, "저장하고 재는 스텝 간격", POSITIVE)
+    precision: str = option(
+        "auto", "auto, bf16, fp32", (lambda name: name != "fp16", "bf16이나 fp32여야 합니다")
+    )
     device: str = option("auto", "auto, cuda, mps, cpu")
     seed: int = option(0, "난수 시드")
 
     def __post_init__(self) -> None:
-        """Refuse values that make no model.
-
-        Raises:
-            UserError: the first such option.
-        """
-        for name in (
-            *("tokens", "tokenizer_documents", "layers", "width", "heads", "batch_size"),
-            *("learning_rate", "save_every"),
-        ):
-            if not 0 < getattr(self, name) < math.inf:
-                refuse(name, getattr(self, name), "0보다 큰 수여야 합니다")
+        validate(self)
         if self.width % self.heads:
             refuse("heads", self.heads, f"--width {self.width}의 약수여야 합니다")
-        if self.context < 2 or self.context % 2:
-            refuse("context", self.context, "짝수여야 합니다")
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return math.ceil(self.tokens / (self.batch_size * self.context))
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step: warm up, stay, decay (arXiv:2404.06395).
+
+        It does not depend on the total until the decay begins: an interrupted run may continue with
+        other --tokens.
+        """
+        decay = max(1, round(self.steps * self.decay_share))
+        up = (step + 1) / max(1, self.warmup_steps)
+        down = (self.steps - step) / decay
+        return self.learning_rate * min(1.0, up, down)
 
 
-def make_base(config: PretrainConfig) -> None:
-    """Train tokenizer and model, and write them to `config.output`."""
-    torch.manual_seed(config.seed)
-    precision = pick_precision(config.precision, pick_device(config.device))
-    tokenizer = prepare_tokenizer(config)
+def make_tokenizer(config: PretrainConfig) -> PreTrainedTokenizerBase:
+    """Train the tokenizer, or load the one that an interrupted run has trained."""
+    folder = config.work / "tokenizer"
+    if not folder.exists():
+        corpus = Corpus.read(config.corpus) if config.corpus else None
+        documents = islice(labelled_documents("tokenizer", corpus), config.tokenizer_documents)
+        trained = train_tokenizer(
+            (text for _, text in documents), config.vocab_size, config.context
+        )
+        with atomic_directory(folder) as draft:
+            trained.save_pretrained(draft)
+    return PreTrainedTokenizerFast.from_pretrained(str(folder))
+
+
+def make_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerBase) -> GPT2LMHeadModel:
+    """A GPT-2 of the configured shape with fresh weights."""
     model = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(tokenizer),
@@ -96,7 +119,7 @@ def make_base(config: PretrainConfig) -> None:
             n_layer=config.layers,
             n_head=config.heads,
             activation_function="gelu_pytorch_tanh",  # GPT-2's own formula, in one kernel
-            # One pass over a stream that hardly repeats: there is little to overfit.
+            # The stream hardly repeats: there is little to overfit.
             resid_pdrop=0.0,
             embd_pdrop=0.0,
             attn_pdrop=0.0,
@@ -106,53 +129,7 @@ def make_base(config: PretrainConfig) -> None:
     )
     with torch.no_grad():
         model.transformer.wpe.weight.copy_(sinusoids(config.context, config.width))
-    place(model, precision.device)
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}M 파라미터, {precision.name}")
-    if precision.device.type == "cpu":
-        model.set_attn_implementation("eager")  # faster there at these lengths (BENCHMARKS.md)
-    if config.compile:
-        model.transformer.compile(dynamic=False)
-    pretrain(model, tokenizer, config, precision)
-    inside = config.output.resolve().parent == config.work.resolve()  # whose lock is held
-    with (
-        nullcontext() if inside else exclusive(config.output.parent),
-        atomic_directory(config.output) as draft,
-    ):
-        model.half().save_pretrained(draft)
-        tokenizer.save_pretrained(draft)
-        readme = config.output / "README.md"  # the model card is written by hand
-        if readme.exists():
-            (draft / "README.md").write_bytes(readme.read_bytes())
-        (draft / "pretrain.jsonl").write_bytes((config.work / "log.jsonl").read_bytes())
-        draw_pretraining(config.work / "log.jsonl", draft / "pretrain.png")
-    print(f"완성: {config.output}")
-
-
-def prepare_tokenizer(config: PretrainConfig) -> PreTrainedTokenizerBase:
-    """Train the tokenizer, or load the one an interrupted run has trained."""
-    folder = config.work / "tokenizer"
-    if not folder.exists():
-        documents = islice(
-            pretraining_documents(config.seed, config.corpus), config.tokenizer_documents
-        )
-        trained = train_tokenizer(documents, config.vocab_size, config.context)
-        with atomic_directory(folder) as draft:
-            trained.save_pretrained(draft)
-    return PreTrainedTokenizerFast.from_pretrained(str(folder))
-
-
-def pack(
-    documents: Iterator[str], tokenizer: PreTrainedTokenizerBase, length: int
-) -> Iterator[list[int]]:
-    """Documents with EOS between them, cut into sequences of `length` tokens without padding."""
-    buffer: list[int] = []
-    while True:
-        texts = list(islice(documents, 256))
-        for ids in tokenizer(texts)["input_ids"]:
-            buffer += [*ids, tokenizer.eos_token_id]
-        while len(buffer) >= length:
-            yield buffer[:length]
-            buffer = buffer[length:]
+    return model
 
 
 def pretrain(
@@ -162,84 +139,98 @@ def pretrain(
     precision: Precision,
 ) -> None:
     """Train `model` in place for `config.tokens` tokens, logging and saving as it goes."""
-    total = math.ceil(config.tokens / (config.batch_size * config.context))
     optimizer = MuonAdamW(model, config.learning_rate)
-    # Warm up, stay, decay (arXiv:2404.06395): an interrupted run may go on with other --tokens,
-    # since the rate does not depend on the total until the decay begins.
-    decay = total // 5
-    scheduler = get_wsd_schedule(optimizer, config.warmup_steps, decay, num_training_steps=total)
-    state = TrainingState(optimizer, precision.grad_scaler())
-    held_out = pretraining_documents(config.seed + 1, config.corpus)
-    validation = list(islice(pack(held_out, tokenizer, config.context), 16))
-    done, seconds = restore(model, optimizer, scheduler, config.work)
-    documents = pretraining_documents(config.seed + 2, config.corpus, config.drills_first)
-    sequences = pack(documents, tokenizer, config.context)
-    # The stream is cheap to make again, so its position is all that a checkpoint has to know.
-    sequences = islice(sequences, done * config.batch_size, None)
-    started = time.monotonic() - seconds
+    parameters = list(model.parameters())
+    done, seconds = restore(model, optimizer, config.work)
+    batches = token_batches(tokenizer, config, done)
+    if config.compile:
+        for block in model.transformer.h:
+            block.compile(dynamic=False)  # the blocks are alike: all share one compiled code
+    total_loss = torch.zeros((), device=precision.device)
+    logged, started = done, time.monotonic() - seconds
 
     model.train()
-    for step in tqdm(range(done + 1, total + 1), initial=done, total=total, mininterval=30):
-        ids = torch.tensor(list(islice(sequences, config.batch_size)))
-        if step < total * config.short_share:
+    for step in tqdm(range(done, config.steps), initial=done, total=config.steps, mininterval=30):
+        for group in optimizer.param_groups:
+            group["lr"] = config.rate(step)
+        ids = torch.from_numpy(next(batches).astype(np.int64))  # (batch_size, context)
+        if step < config.steps * config.short_share:
             ids = ids.view(-1, config.context // 2)
-        batch = {"input_ids": ids, "labels": ids}
-        lr = float(scheduler.get_last_lr()[0])
-        loss, norm, skipped = train_step(model, [batch], state, precision, max_grad_norm=1.0)
-        if not skipped:
-            scheduler.step()
-        record = {"step": step, "tokens": step * ids.numel(), "loss": loss, "lr": lr}
-        record |= {
-            "grad_norm": norm,
-            "skipped": skipped,
-            "seconds": round(time.monotonic() - started, 1),
-        }
-        if step % config.save_every == 0 or step == total:
-            record["validation_loss"] = validation_loss(model, validation, precision)
-            save(model, optimizer, scheduler, config.work, step, record["seconds"])
-            print(json.dumps(record), flush=True)
-        append_line(config.work / "log.jsonl", json.dumps(record))
+        ids = ids.to(precision.device, non_blocking=True)
 
-
-@torch.no_grad()
-def validation_loss(
-    model: GPT2LMHeadModel, sequences: list[list[int]], precision: Precision
-) -> float:
-    """Mean cross entropy in nats per token over packed sequences."""
-    total = 0.0
-    for sequence in sequences:
-        ids = torch.tensor([sequence], device=precision.device)
+        # forward, backward, update
         with precision.autocast():
-            total += response_loss(model, ids, ids).item()
-    return total / sum(len(sequence) - 1 for sequence in sequences)
+            loss = next_token_loss(model, ids)
+        loss.backward()
+        norm = clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        total_loss += loss.detach()
+
+        # log and save
+        due = (step + 1) % config.save_every == 0 or step + 1 == config.steps
+        if due or (step + 1) % 10 == 0:
+            record = {
+                "step": step + 1,
+                "tokens": (step + 1) * config.batch_size * config.context,
+                "loss": round(total_loss.item() / (step + 1 - logged), 4),
+                "lr": config.rate(step),
+                "grad_norm": round(norm.item(), 4),
+                "seconds": round(time.monotonic() - started, 1),
+            }
+            total_loss.zero_()
+            logged = step + 1
+            if due:
+                record |= probe(model, tokenizer, precision)
+                save(model, optimizer, config.work, step + 1, record["seconds"])
+                tqdm.write(json.dumps(record))
+            append_line(config.work / "log.jsonl", json.dumps(record))
+
+
+def next_token_loss(model: GPT2LMHeadModel, ids: Tensor) -> Tensor:
+    """Mean cross entropy of every next token, ids (B, T), as a scalar in fp32."""
+    hidden = model.transformer(input_ids=ids, use_cache=False).last_hidden_state  # (B, T, C)
+    logits = model.lm_head(hidden[:, :-1])  # (B, T - 1, V)
+    return F.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten())
+
+
+def token_batches(
+    tokenizer: PreTrainedTokenizerBase, config: PretrainConfig, done: int
+) -> Iterator[NDArray[np.uint16]]:
+    """Yield (batch_size, context) token ids, beginning with those of step `done`.
+
+    The stream is cheap to make again, so its position is all that a checkpoint has to know.
+    """
+    if config.workers:
+        folder = config.work / "tokenizer"
+        stream = blocks(
+            folder, config.context, config.seed, config.corpus, config.drills_first, config.workers
+        )
+    else:
+        corpus = Corpus.read(config.corpus) if config.corpus else None
+        stream = packed(tokenizer, config.context, config.seed, corpus, config.drills_first)
+    skip = done * config.batch_size
+    rows = (row for block in islice(stream, skip // BLOCK, None) for row in block)
+    rows = islice(rows, skip % BLOCK, None)
+    while True:
+        yield np.stack(list(islice(rows, config.batch_size)))
 
 
 def save(
-    model: GPT2LMHeadModel,
-    optimizer: MuonAdamW,
-    scheduler: LRScheduler,
-    work: Path,
-    step: int,
-    seconds: float,
+    model: GPT2LMHeadModel, optimizer: MuonAdamW, work: Path, step: int, seconds: float
 ) -> None:
-    """Write weights, the optimizer's moments and the position: all that going on needs."""
+    """Write weights, the optimizer's moments and the position: all that continuing needs."""
     moments: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.moments(parameter).items():
-            moments[f"{name}/{key}"] = value.detach().cpu()
+            moments[f"{name}/{key}"] = value.detach().cpu().contiguous()
     with atomic_directory(work / "last") as draft:
         model.save_pretrained(draft)
         save_file(moments, draft / "optimizer.safetensors")
-        state = {"step": step, "seconds": seconds, "scheduler": scheduler.state_dict()}
-        (draft / "state.json").write_text(json.dumps(state, indent=2))
+        (draft / "state.json").write_text(json.dumps({"step": step, "seconds": seconds}))
 
 
-def restore(
-    model: GPT2LMHeadModel,
-    optimizer: MuonAdamW,
-    scheduler: LRScheduler,
-    work: Path,
-) -> tuple[int, float]:
+def restore(model: GPT2LMHeadModel, optimizer: MuonAdamW, work: Path) -> tuple[int, float]:
     """Load what `save` wrote, if anything: (steps done, seconds spent)."""
     folder = work / "last"
     if not folder.exists():
@@ -255,10 +246,7 @@ def restore(
             if key.startswith(f"{name}/")
         }
         optimizer.set_moments(parameter, own)
-    scheduler.load_state_dict(state["scheduler"])
-    for group, lr in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
-        group["lr"] = lr
-    # What the log has of steps behind the checkpoint is about to be done again.
+    # What the log has of steps after the checkpoint is about to be done again.
     log = work / "log.jsonl"
     kept = [record for record in read_log(log) if record["step"] <= state["step"]]
     write_file(log, "".join(json.dumps(record) + "\n" for record in kept))

@@ -1,15 +1,19 @@
-"""Train the embedded base's tokenizer: byte-level BPE whose pieces respect Korean particles.
+"""Train the embedded base's tokenizer: BPE over characters whose pieces are easy to copy.
 
-Plain BPE fuses a noun's last syllable with the particle behind it (분석력을 -> 분석, 력을), so one
-noun has several spellings in tokens, and a small model cannot copy it from where it stood before
-을 to where it stands before 이. Here a regular expression peels particles off the end of a word
-first, and merges never cross that seam: a noun is the same tokens wherever it stands. Digits stand
-alone for the same reason.
+Three choices serve a small model that has to copy words it has never seen (BENCHMARKS.md):
+
+- A regular expression peels particles off the end of a word, and merges never cross that seam: a
+  noun is the same tokens before 을 as before 이. Digits stand alone for the same reason.
+- All 2,350 syllables of KS X 1001 are pieces, and bytes only a fallback: a rare syllable is one
+  token to copy, not three.
+- A line begins with a blank that nobody sees: a word is the same tokens at the head of a line,
+  where a summary begins, as in the middle of one.
 """
 
+import json
 from collections.abc import Iterable
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 EOS = "<|endoftext|>"
@@ -20,44 +24,76 @@ PARTICLES = (
 HANGUL = "[가-힣]"
 SPLIT = "|".join(
     [
-        # a stem, where nothing but particles is behind it; applied again to what is left
+        # a stem that nothing but particles follows; applied again to the particles
         rf" ?{HANGUL}+?(?=(?:{PARTICLES})+(?!{HANGUL}))",
         rf" ?{HANGUL}+",
         r" ?\p{L}+",
         r" ?\p{N}",
         r" ?[^\s\p{L}\p{N}]+",
-        r"\s+(?!\S)",  # GPT-2's own rule: the last blank of a run belongs to the word behind it
+        r"\n+",
+        r"[^\S\n]+(?!\S)",  # GPT-2's own rule: the last blank of a run belongs to the next word
         r"\s+",
     ]
 )
+# KS X 1001, rows 16 to 40: every syllable that a Korean keyboard's everyday text needs.
+SYLLABLES = [
+    bytes([row, cell]).decode("euc_kr") for row in range(0xB0, 0xC9) for cell in range(0xA1, 0xFF)
+]
+OTHERS = [
+    *map(chr, range(32, 127)),
+    *"\n\t·“”‘’…–—×→℃%㎞㎡°ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊㅋㅌㅍㅎㅏㅑㅓㅕㅗㅛㅜㅠㅡㅣㅢ「」『』《》〈〉■●○•»☆★",
+]
+BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
 def train_tokenizer(
-    documents: Iterable[str], vocab_size: int, context: int, split: str = SPLIT
+    documents: Iterable[str], vocab_size: int, context: int, syllables: bool = True
 ) -> PreTrainedTokenizerFast:
-    """Byte-level BPE over `documents`; every string round-trips, since all 256 bytes are tokens.
+    """BPE over `documents`; every string round-trips, since all 256 bytes are tokens.
 
-    Merges never cross a seam between two matches of the regular expression `split`.
+    The ids: 0 is EOS, 1 to 256 are the bytes, then come the characters and the merged pieces.
+    Without `syllables`, bytes spell those syllables that BPE has not learnt by itself.
     """
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    alphabet = [*(SYLLABLES if syllables else []), *OTHERS]
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence(
+        # One blank before each line that is not empty; a text that ends in a newline gets none
+        # after it, so that prompt and summary may be encoded apart.
+        [normalizers.Replace(Regex(r"\n(?=[^\n])"), "\n "), normalizers.Prepend(" ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(SPLIT), behavior="isolated")
+    tokenizer.decoder = decoders.Sequence(
         [
-            pre_tokenizers.Split(Regex(split), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Replace("\n ", "\n"),
+            decoders.Strip(" ", 1, 0),
         ]
     )
-    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
+        vocab_size=vocab_size - len(BYTES),
         special_tokens=[EOS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet) if syllables else vocab_size // 4,
         show_progress=False,
     )
     tokenizer.train_from_iterator(documents, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+        tokenizer_object=_with_bytes(tokenizer),
         eos_token=EOS,
         pad_token=EOS,
         model_max_length=context,
         clean_up_tokenization_spaces=False,
     )
+
+
+def _with_bytes(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer with the 256 byte tokens in its vocabulary.
+
+    They are ordinary pieces, not special tokens: "<0x41>" in a text stays six characters.
+    """
+    content = json.loads(tokenizer.to_str())
+    pieces = sorted(content["model"]["vocab"], key=content["model"]["vocab"].get)
+    ordered = [EOS, *BYTES, *(piece for piece in pieces if piece != EOS)]
+    content["model"]["vocab"] = {piece: i for i, piece in enumerate(ordered)}
+    return Tokenizer.from_str(json.dumps(content))

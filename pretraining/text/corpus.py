@@ -12,7 +12,8 @@ from pretraining.text.lexicon import pick, read_json
 from pretraining.text.passages import Passages
 from pretraining.text.sentences import Sentences
 
-TEMPLATES, TABLE, TEXTS = "templates", "conjugations.json.gz", "texts.json.gz"
+TEMPLATES, TABLE = "templates", "conjugations.json.gz"
+TEXTS, SLOTTED = "texts.json.gz", "handwritten.json.gz"
 # How often a passage comes from a source: more often than its size where people speak.
 WEIGHTS = {
     "pyconkr_talk_transcripts": 9, "assembly_committee_speech_2024": 6, "nsmc_reviews": 7,
@@ -31,11 +32,15 @@ _GLUE = {
 _SENTENCE = re.compile(r"(?<=[.!?~])\s+")
 
 
-@dataclass
+@dataclass(eq=False)  # compared and hashed by identity: it is large
 class Corpus:
-    """Real text: passages to retell, pairs by kind, lines, reviews, chats, and their nouns."""
+    """Real text: passages to retell, pairs by kind, lines, reviews, chats, and their nouns.
+
+    `slotted` are the hand-written passages as (question, text, retelling, slots).
+    """
 
     passages: Passages
+    slotted: list[tuple[str, str, str, list[str]]]
     pairs: dict[str, list[list[str]]]
     lines: list[str]
     reviews: list[str]
@@ -51,7 +56,7 @@ class Corpus:
             for path in sorted((folder / TEMPLATES).glob("*.txt.gz"))
         }
         passages = Passages(sources, Sentences(_read_json(folder / TABLE)), texts["nouns"])
-        return cls(passages, **texts)
+        return cls(passages, _read_json(folder / SLOTTED), **texts)
 
     def source(self, rng: Random) -> str:
         """The name of a source of passages, drawn by weight."""

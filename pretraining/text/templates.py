@@ -215,7 +215,9 @@ def _stem(tokens: list["Token"], ending: int) -> int | None:
     # A stem that shares a syllable with the token before it (거 + 이다) takes that one along.
     while i > 0 and tokens[i].start < tokens[i - 1].start + tokens[i - 1].len:
         i -= 1
-    return i if ending - i <= 6 else None
+    # The name of a predicate has blanks and slashes between and in its morphemes.
+    usable = ending - i <= 6 and not any(set(" /|<>") & set(t.form) for t in tokens[i:ending])
+    return i if usable else None
 
 
 def _key(tokens: list["Token"], start: int, ending: int) -> str:

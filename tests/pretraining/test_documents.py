@@ -1,12 +1,11 @@
 """The pretraining text: reproducible, of every kind, clean."""
 
-import gzip
 import itertools
 import unicodedata
 from collections import Counter
-from pathlib import Path
 
-from pretraining.documents import FORBIDDEN, MAKERS, labelled_documents, pretraining_documents
+from pretraining.documents import FORBIDDEN, LONGEST, MAKERS, SHARES, labelled_documents
+from pretraining.text.corpus import Corpus
 from tests.pretraining.conftest import (
     HELD_OUT,
     HELD_OUT_DEV,
@@ -17,8 +16,8 @@ from tests.pretraining.conftest import (
 
 
 def test_pretraining_is_deterministic(documents: list[tuple[str, str]]) -> None:
-    again = itertools.islice(pretraining_documents(PRETRAINING_SEED), 500)
-    assert list(again) == [text for _, text in documents[:500]]
+    again = itertools.islice(labelled_documents(PRETRAINING_SEED), 500)
+    assert list(again) == documents[:500]
 
 
 def test_pretraining_never_shows_the_prompt_or_a_row(
@@ -42,25 +41,21 @@ def test_the_rows_kept_for_evaluation_are_in_neither(
             assert row["answer"] not in known and row["summary"] not in known
 
 
-def test_a_corpus_adds_real_text(tmp_path: Path) -> None:
-    reviews = [
-        f"{i}번째로 본 영화인데 배우의 연기가 정말 좋았습니다. 또 보고 싶어요." for i in range(50)
-    ]
-    with gzip.open(tmp_path / "nsmc_reviews.txt.gz", "wt", encoding="utf-8") as file:
-        file.write("\n".join(reviews))
-    (tmp_path / "chatbot_qa.csv").write_text("Q,A,label\n배고파,같이 먹어요.,0\n", encoding="utf-8")
-    found = list(itertools.islice(labelled_documents(0, tmp_path), 400))
-    assert {kind for kind, _ in found} == set(MAKERS)
+def test_a_corpus_adds_real_text(corpus: Corpus) -> None:
+    found = list(itertools.islice(labelled_documents(0, corpus), 600))
+    assert {kind for kind, _ in found} == set(SHARES)
     assert all(unicodedata.is_normalized("NFC", text) for _, text in found)
+    assert not any(mark in text for _, text in found for mark in FORBIDDEN)
 
 
 def test_every_kind_occurs(documents: list[tuple[str, str]]) -> None:
     kinds = Counter(kind for kind, _ in documents)
-    assert set(kinds) == set(MAKERS) - {"real"}
+    assert set(kinds) == set(MAKERS)
     assert min(kinds.values()) > 300
-    assert all(40 <= len(text) <= 1500 for _, text in documents)
+    assert all(40 <= len(text) <= LONGEST for _, text in documents)
 
 
 def test_drills_may_come_first() -> None:
     kinds = [kind for kind, _ in itertools.islice(labelled_documents(0, None, 400), 800)]
-    assert kinds[:400].count("drill") > 200 and kinds[400:].count("drill") < 150
+    # Without a corpus the shares of the other kinds grow: 0.13 of 0.31 are drills then.
+    assert kinds[:400].count("drill") > 250 and kinds[400:].count("drill") < 200

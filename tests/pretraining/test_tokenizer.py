@@ -1,8 +1,10 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from model.base import EMBEDDED, load_base
-from pretraining.tokenizer import train_tokenizer
+from pretraining.tokenizer import SYLLABLES, train_tokenizer
 
 TEXTS = [
     "분석력을 키웠고 분석력이 장점이며 분석력은 도움이 되었다.",
@@ -12,7 +14,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def small() -> PreTrainedTokenizerFast:
-    return train_tokenizer(TEXTS * 5, vocab_size=400, context=64)
+    return train_tokenizer(TEXTS * 5, vocab_size=3000, context=64)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,34 @@ def test_a_noun_is_the_same_tokens_before_every_particle(
     bare = embedded(f" {noun}")["input_ids"]
     for particle in ("을", "이", "은", "에서", "에서는", "까지도", "의", "으로"):
         assert embedded(f" {noun}{particle}")["input_ids"][: len(bare)] == bare
+
+
+def test_a_word_is_the_same_tokens_at_the_head_of_a_line(small: PreTrainedTokenizerFast) -> None:
+    inside = small("그때 회사에서")["input_ids"][-2:]
+    assert small("회사에서")["input_ids"] == inside
+    assert small("그때\n\n회사에서\n회사에서")["input_ids"].count(inside[0]) == 2
+
+
+def test_a_prompt_and_its_summary_may_be_encoded_apart(small: PreTrainedTokenizerFast) -> None:
+    prompt, summary = "### Response:\n", "회사에서 일했다.\n둘째 줄"
+    apart = small(prompt)["input_ids"] + small(summary)["input_ids"]
+    assert apart == small(prompt + summary)["input_ids"]
+
+
+def test_common_syllables_are_one_token_and_others_bytes(small: PreTrainedTokenizerFast) -> None:
+    assert len(SYLLABLES) == 2350
+    assert all(len(small(f"가{syllable}")["input_ids"]) <= 3 for syllable in SYLLABLES)
+    assert [small.decode([i]) for i in small(" 뷁")["input_ids"]][-1] == "뷁"
+    assert len(small("쀍")["input_ids"]) == 1 + 3  # the blank, and its three bytes
+    assert small("<0x41>")["input_ids"] != small("A")["input_ids"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text())
+def test_any_string_round_trips(small: PreTrainedTokenizerFast, text: str) -> None:
+    text = text.encode("utf-8", "ignore").decode()  # lone surrogates are not text
+    ids = small(text, split_special_tokens=True)["input_ids"]
+    assert small.decode(ids) == text
 
 
 def test_digits_stand_alone(embedded: PreTrainedTokenizerFast) -> None:
