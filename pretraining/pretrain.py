@@ -181,7 +181,9 @@ def pretrain(
             total_loss.zero_()
             logged = step + 1
             if due:
-                record |= probe(model, tokenizer, precision)
+                # Compiled code is for the training lengths: each probe would compile anew.
+                with torch.compiler.set_stance("force_eager"):
+                    record |= probe(model, tokenizer, precision)
                 save(model, optimizer, config.work, step + 1, record["seconds"])
                 tqdm.write(json.dumps(record))
             append_line(config.work / "log.jsonl", json.dumps(record))
