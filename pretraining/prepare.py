@@ -23,7 +23,7 @@ from common.console import UserError, option, parse_options, run
 from common.files import atomic_directory
 from pretraining.text.corpus import SLOTTED, TABLE, TEMPLATES, TEXTS, WEIGHTS
 from pretraining.text.lexicon import words
-from pretraining.text.natural import passages
+from pretraining.text.natural import NATURAL, passages
 from pretraining.text.templates import conjugation_table, paragraphs_to_templates
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ LINES = {
     "rust_book_ko": 250_000, "kubernetes_docs_ko": 200_000, "opensource_guide_ko": 70_000,
     "dev_guides_ko": 250_000, "tensorflow_docs_ko": 200_000,
 }  # fmt: skip
+ANSWERS, OWN = Path(__file__).parent / "text" / "answers.txt", "interview_answers"
 _PART = 2_000_000  # characters that a process analyses at a time
 _MOST_TITLES, _MOST_REVIEWS, _REVIEWS_FOR_NOUNS = 9_000, 45_000, 60_000
 _NOUN = re.compile(r"[가-힣]{2,5}(?=(?:을|를|은|는|이|가|의|에서|으로|와|과|도)(?:\s|$))")
@@ -68,7 +69,8 @@ def main() -> None:
     options = parse_options(
         PrepareOptions, "python -m pretraining.prepare", "말뭉치를 되말하기용으로 분석합니다."
     )
-    missing = [name for name in WEIGHTS if not _path(options.corpus, name).exists()]
+    needed = [name for name in WEIGHTS if name != OWN]
+    missing = [name for name in needed if not _path(options.corpus, name).exists()]
     if missing:
         raise UserError(f"{options.corpus}: {', '.join(missing)}.txt.gz이(가) 없습니다. 넣으세요.")
     with atomic_directory(options.out) as draft:
@@ -85,7 +87,8 @@ def prepare(options: PrepareOptions, draft: Path) -> None:
     (draft / TEMPLATES).mkdir()
     with ProcessPoolExecutor(options.processes) as pool:
         for name in WEIGHTS:
-            parts = _parts(_lines(options.corpus, name, options.characters))
+            read = _lines(options.corpus, name, options.characters)
+            parts = _parts(_own_answers() if name == OWN else read)
             with gzip.open(draft / TEMPLATES / f"{name}.txt.gz", "wt", encoding="utf-8") as file:
                 for paragraphs, forms in pool.map(_analyse, parts):
                     file.writelines(f"{paragraph}\n" for paragraph in paragraphs)
@@ -105,6 +108,13 @@ def _analyse(lines: list[str]) -> tuple[list[str], dict[str, dict[str, str]]]:
     ]
     table = conjugation_table(kiwi, (s for p in paragraphs for s in p if s[0] != "!"))
     return ["\t".join(paragraph) for paragraph in paragraphs], table
+
+
+def _own_answers() -> Iterator[str]:
+    """The answers of this repository that pretraining may read: retold like any other text."""
+    yield from ANSWERS.read_text(encoding="utf-8").splitlines()
+    with open(NATURAL, encoding="utf-8", newline="") as file:
+        yield from (" ".join(row["answer"].split()) for row in csv.DictReader(file))
 
 
 @cache

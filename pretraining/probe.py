@@ -19,7 +19,7 @@ from model.precision import Precision
 ROWS = (
     REPOSITORY / "pretraining" / "text" / "handwritten.csv"
 )  # for finetuning: never pretrained on
-COPY, RETELL = "{a}\n\n다시 쓰기\n", "말한 그대로\n{a}\n\n요점\n"
+COPY, RETELL = "{a}\n\n받아쓰기\n", "말한 그대로\n{a}\n\n요점\n"
 MOST = 200
 
 

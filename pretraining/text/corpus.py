@@ -16,11 +16,12 @@ TEMPLATES, TABLE = "templates", "conjugations.json.gz"
 TEXTS, SLOTTED = "texts.json.gz", "handwritten.json.gz"
 # How often a passage comes from a source: more often than its size where people speak.
 WEIGHTS = {
-    "pyconkr_talk_transcripts": 9, "assembly_committee_speech_2024": 6, "nsmc_reviews": 7,
+    "interview_answers": 8,
+    "pyconkr_talk_transcripts": 9, "assembly_committee_speech_2024": 6, "nsmc_reviews": 5,
     "president_speeches_1988_2022": 14, "book_reviews": 4, "civic_tech_blogs": 3,
     "tech_interview_notes": 3, "tatoeba_ko": 3, "fairytales_ko": 1.5, "ud_korean_sentences": 2,
     "bareun_ambiguity_sentences": 6, "wikinews_ko": 2, "ntrex_news_ko": 1, "unesco_reports_ko": 2,
-    "global_asp_stories_ko": 0.3, "ud_ksl_learner_essays": 0.5, "wiki_ko_prose": 42,
+    "global_asp_stories_ko": 0.3, "ud_ksl_learner_essays": 0.5, "wiki_ko_prose": 36,
 }  # fmt: skip
 # What may stand between the two halves of a pair.
 _GLUE = {

@@ -17,10 +17,10 @@ from pretraining.text.sentences import STYLES, Sentences, Unsayable
 SPOKEN = {
     "pyconkr_talk_transcripts", "assembly_committee_speech_2024", "president_speeches_1988_2022",
     "nsmc_reviews", "fairytales_ko", "global_asp_stories_ko", "tatoeba_ko", "civic_tech_blogs",
-    "ud_ksl_learner_essays",
+    "ud_ksl_learner_essays", "interview_answers",
 }  # fmt: skip
 # Lines of these sources do not continue one another.
-UNRELATED = {"wiki_ko_prose", "unesco_reports_ko", "nsmc_reviews"}
+UNRELATED = {"wiki_ko_prose", "unesco_reports_ko", "nsmc_reviews", "interview_answers"}
 
 _LEAD = re.compile(r"\{([^}]*)\}")
 _NUMBER = re.compile(r"\d+")
@@ -155,7 +155,9 @@ class Passages:
     ) -> tuple[str, str]:
         """A title and what stands under it: a summary, all in plain style, notes, a blank."""
         forms, draw = read_json("forms.json"), rng.random()
-        if draw < 0.62:
+        if draw < 0.06:
+            return pick(rng, forms["repeats"]), " ".join(texts)
+        if draw < 0.64:
             count = rng.choices([1, 2, 3, 4], [3, 5, 4, 1])[0]
             chosen = self.select(rng, texts, tellable, count)
             title = pick(rng, read_json("layouts.json")["written"])
