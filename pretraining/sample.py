@@ -27,12 +27,12 @@ def interview_rows(count: int, seed: int) -> list[dict[str, str]]:
     """`count` rows with question, answer, summary and source ("template" or "handwritten").
 
     The same rows on every machine for a (count, seed); no two rows are alike. Where
-    pretraining/text/handwritten.csv exists and `count` is at least four times its length, its rows
-    are among them, at random positions.
+    pretraining/text/handwritten.csv holds fewer rows than `count`, they are among them, at random
+    positions.
     """
     rng = random.Random(f"{_ROWS}-{seed}")
     written = _handwritten_rows()
-    if count < 4 * len(written):
+    if count <= len(written):
         written = []
     rows = _template_rows(count - len(written), rng)
     for row in written:
@@ -85,7 +85,7 @@ def write_sample_csv(path: Path, count: int, seed: int) -> None:
 class SampleOptions:
     """Options of the command. The defaults write the file that the repository ships."""
 
-    rows: int = option(3200, "행 수")
+    rows: int = option(4100, "행 수")
     seed: int = option(0, "난수 시드")
     out: Path = option(SAMPLE_CSV, "쓸 파일")
 
