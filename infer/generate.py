@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import GPT2LMHeadModel, PreTrainedModel
 
 from infer.cache import PreallocatedCache
+from infer.copying import favour_copies
 from infer.gpt2 import decode_gpt2
 from infer.settings import Decoding
 
@@ -147,14 +148,28 @@ def choose(
     logits: Tensor, context: Context, settings: Decoding, generator: torch.Generator
 ) -> Tensor:
     """Choose the next token of each row, (B,), from its logits, (B, V)."""
-    if settings.repetition_penalty != 1.0:
-        logits = penalize(logits, context.seen, settings.repetition_penalty)
-    if settings.no_repeat_ngram:
-        logits = forbid_repeats(logits, context.response, settings.no_repeat_ngram)
+    logits = adjust(logits, context, settings)
     if settings.temperature == 0:
         return logits.argmax(dim=-1)
-    logits = keep_likeliest(logits / settings.temperature, settings.top_k, settings.top_p)
-    return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[:, 0]
+    return sample(logits / settings.temperature, settings.top_k, settings.top_p, generator)
+
+
+def adjust(logits: Tensor, context: Context, settings: Decoding) -> Tensor:
+    """The logits (B, V) after the rules that look at what a row has read and written."""
+    if settings.repetition_penalty != 1.0:
+        logits = penalize(logits, context.seen, settings.repetition_penalty)
+    if settings.copy_bias:
+        prompt = context.seen[:, : context.prompt_length]
+        logits = favour_copies(logits, prompt, context.response, settings.copy_bias)
+    if settings.no_repeat_ngram:
+        logits = forbid_repeats(logits, context.response, settings.no_repeat_ngram)
+    return logits
+
+
+def sample(logits: Tensor, top_k: int, top_p: float, generator: torch.Generator) -> Tensor:
+    """Draw a token for each row, (B,), from the distribution that the filters leave of (B, V)."""
+    probabilities = keep_likeliest(logits, top_k, top_p).softmax(dim=-1)
+    return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
 
 
 def penalize(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:

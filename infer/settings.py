@@ -48,6 +48,16 @@ class Decoding:
         "요약에서 이어진 토큰 n개가 두 번 나오지 않게 함 (0: 막지 않음)",
         check=(lambda n: n >= 0, "0 이상이어야 합니다"),
     )
+    copy_bias: float = option(
+        1.0,
+        "답변에서 이어지던 토큰에 주는 덤: 읽은 말을 끝까지 옮기게 함 (0: 끔)",
+        check=(lambda b: 0 <= b <= 10, "0 이상 10 이하여야 합니다"),
+    )
+    candidates: int = option(
+        8,
+        "요약 후보의 수. 가장 그럴듯하고 답변에 충실한 것을 고름 (1: 하나만, 쓰는 대로 보임)",
+        check=(lambda n: 1 <= n <= 64, "1 이상 64 이하여야 합니다"),
+    )
     seed: int = option(
         42, "난수 시드", check=(lambda s: 0 <= s < 2**63, "0 이상 2^63 미만이어야 합니다")
     )
@@ -73,4 +83,4 @@ class Decoding:
 
 
 # Greedy decoding with no rule of our own: what transformers' `generate` does, token for token.
-GREEDY = Decoding(no_repeat_ngram=0)
+GREEDY = Decoding(no_repeat_ngram=0, copy_bias=0.0, candidates=1)

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from common.console import UserError
 from data.encode import encode_prompt
 from data.text import clean_text
+from infer.candidates import draw_candidates
 from infer.generate import generate
 from infer.settings import Decoding
 
@@ -30,8 +31,12 @@ class Summarizer:
     def stream(self, question: str, answer: str) -> Iterator[str]:
         """Yield the summary as it is written, one piece of text for each token.
 
-        A piece is empty if its token is an incomplete character, or EOS.
+        A piece is empty if its token is an incomplete character, or EOS. Where several candidates
+        are asked for, the summary is one piece: it is known when all of them have ended.
         """
+        if self.settings.candidates > 1:
+            yield self.choose(question, answer)
+            return
         shown = ""
         ids: list[int] = []
         for token in self._generate([self.prompt(question, answer)[0]]):
@@ -41,10 +46,26 @@ class Summarizer:
             shown = text
 
     def summarize(self, questions: Sequence[str], answers: Sequence[str]) -> list[str]:
-        """Summarise a batch. Under greedy decoding a row's summary is what the row gives alone."""
+        """Summarise a batch. Under greedy decoding a row's summary is what the row gives alone.
+
+        Candidates are a batch of their own, so with several of them the rows come one by one.
+        """
+        if self.settings.candidates > 1:
+            return [self.choose(q, a) for q, a in zip(questions, answers, strict=True)]
         prompts = [self.prompt(q, a)[0] for q, a in zip(questions, answers, strict=True)]
         tokens = torch.stack(list(self._generate(prompts)), dim=1)  # (B, new tokens)
         return [self._text(row) for row in tokens.tolist()]
+
+    def choose(self, question: str, answer: str) -> str:
+        """Draw several summaries and choose the one with the best score."""
+        prompt, read = self.prompt(question, answer)
+        ids, mask = (tensor.to(self.model.device) for tensor in pad_left([prompt], 0))
+        eos = int(self.tokenizer.eos_token_id)
+        found = draw_candidates(self.model, ids, mask, eos, self.settings)
+        texts = [self._text(candidate.ids) for candidate in found]
+        source = f"{clean_text(question)} {read}"
+        scores = [c.score(text, source) for c, text in zip(found, texts, strict=True)]
+        return texts[scores.index(max(scores))]
 
     def prompt(self, question: str, answer: str) -> tuple[list[int], str]:
         """The token ids of the prompt, and the part of the answer that fits into it.

@@ -87,11 +87,11 @@ def test_a_few_lora_steps_on_the_embedded_base_lower_the_validation_loss() -> No
     examples = encode_rows(rows, base.tokenizer, base.context)
     torch.manual_seed(0)
     inject_lora(base.model, TrainConfig().lora)
-    before = held_out_loss(base.model, examples[64:], FP32)
+    before = held_out_loss(base.model, examples[64:], rows["summary"][64:], FP32)
     config = TrainConfig(epochs=2, batch_size=8, gradient_accumulation_steps=2)
     state = initial_state(base.model, config, FP32)
     assert sum(not step.skipped for step in train(base.model, examples[:64], config, FP32, state))
-    after = held_out_loss(base.model, examples[64:], FP32)
+    after = held_out_loss(base.model, examples[64:], rows["summary"][64:], FP32)
     assert after.per_token < 0.85 * before.per_token
 
 
