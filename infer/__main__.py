@@ -11,7 +11,7 @@ from common.console import UserError, option, parse_options, run, validate
 from data.text import clean_text
 from infer.find import find_model
 from infer.models import load_model
-from infer.settings import Decoding
+from infer.settings import CANDIDATES, Decoding
 from infer.summarize import Summarizer
 from model.device import pick_device
 
@@ -33,6 +33,11 @@ note = partial(print, file=sys.stderr)
 class InferOptions(Decoding):
     """Options of the command."""
 
+    candidates: int = option(
+        8,
+        "요약 후보의 수. 가장 그럴듯하고 답변에 충실한 것을 고름 (1: 하나만, 쓰는 대로 보임)",
+        check=CANDIDATES,
+    )
     question: str | None = option(None, "면접 질문")
     answer: str | None = option(None, "지원자의 답변")
     csv: Path | None = option(None, "question, answer 열이 있는 CSV: 모든 행을 요약")

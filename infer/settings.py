@@ -10,6 +10,9 @@ from common.console import UserError, broken_rule, option
 MEMORY_ADVICE = "--device cpu를 주세요."  # for `common.console.run`
 
 
+CANDIDATES = (lambda n: 1 <= n <= 64, "1 이상 64 이하여야 합니다")
+
+
 @dataclass(frozen=True)
 class Decoding:
     """How a summary is decoded. The filters apply in the order of transformers: repetition
@@ -49,14 +52,14 @@ class Decoding:
         check=(lambda n: n >= 0, "0 이상이어야 합니다"),
     )
     copy_bias: float = option(
-        1.0,
+        0.5,
         "답변에서 이어지던 토큰에 주는 덤: 읽은 말을 끝까지 옮기게 함 (0: 끔)",
         check=(lambda b: 0 <= b <= 10, "0 이상 10 이하여야 합니다"),
     )
     candidates: int = option(
-        8,
+        1,
         "요약 후보의 수. 가장 그럴듯하고 답변에 충실한 것을 고름 (1: 하나만, 쓰는 대로 보임)",
-        check=(lambda n: 1 <= n <= 64, "1 이상 64 이하여야 합니다"),
+        check=CANDIDATES,
     )
     seed: int = option(
         42, "난수 시드", check=(lambda s: 0 <= s < 2**63, "0 이상 2^63 미만이어야 합니다")

@@ -9,7 +9,7 @@ from torch import nn
 from common.console import UserError
 from lora.layer import LoRALinear, is_linear
 
-DEFAULT_TARGETS = ("attn.c_attn", "attn.c_proj")
+DEFAULT_TARGETS = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,10 @@ def _score(
     """(words whose tokens are all the likeliest ones, words, nats, characters) of `target`."""
     prompt = tokenizer(frame.replace("{a}", answer))["input_ids"]
     encoding = tokenizer(target, return_offsets_mapping=True)
+    if len(prompt) + len(encoding["input_ids"]) > model.config.n_positions:
+        return 0, 0, 0.0, 0
     wanted, starts = encoding["input_ids"], [start for start, _ in encoding["offset_mapping"]]
-    ids = torch.tensor([prompt + wanted], device=precision.device)[:, : model.config.n_positions]
+    ids = torch.tensor([prompt + wanted], device=precision.device)
     with precision.autocast():
         logits = model(input_ids=ids, logits_to_keep=ids.shape[1] - len(prompt) + 1).logits
     predicted, targets = logits[0, :-1].float(), ids[0, len(prompt) :]

@@ -47,7 +47,7 @@ class TrainConfig:
     learning_rate: float | None = option(
         None, "최고 학습률. 안 주면 베이스의 너비에 맞게 (내장 3e-3, gpt2 1e-3)", POSITIVE
     )
-    epochs: int = option(3, "데이터를 몇 번 볼지", POSITIVE)
+    epochs: int = option(1, "데이터를 몇 번 볼지. 몇백 행뿐이면 5쯤", POSITIVE)
     max_steps: int | None = option(None, "이 스텝 수에서 끝냄 (시험용)", POSITIVE)
     warmup_ratio: float = option(0.03, "전체 스텝 가운데 학습률을 올리는 비율", FRACTION)
     weight_decay: float = option(0.0, "AdamW의 가중치 감쇠", NOT_NEGATIVE)

@@ -110,6 +110,8 @@ class Passages:
             raise Unsayable
         title, retold = self._retelling(rng, templates, texts, tellable)
         told = self._told(rng, source, templates, texts, tellable)
+        if title in read_json("forms.json")["repeats"]:
+            told = retold  # a dictation repeats what was said, in the style in which it was said
         if len(retold) > 1.05 * len(told) + 10:
             raise Unsayable
         told, retold = self._exchange(rng, told, retold)

@@ -105,7 +105,7 @@ def _forms(kiwi: "Kiwi", key: str, endings: set[str]) -> dict[str, str]:
         row[name] = row[name].replace("것이에요", "거예요").replace("것이야", "거야")
     own = [tuple(part.rsplit("/", 1)) for part in key[1:].split(" ")]
     for ending in endings:
-        row["=" + ending] = kiwi.join([*own, (ending, "EF")])
+        row["=" + ending] = kiwi.join([*own, (ending, "EF")]).replace("거입니다", "겁니다")
     return row
 
 

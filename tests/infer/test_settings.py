@@ -12,8 +12,8 @@ NAMES = [field.name for field in fields(Decoding)]
 def test_the_defaults_keep_their_rules_and_greedy_has_no_rule_of_ours() -> None:
     validate(Decoding())
     validate(GREEDY)
-    assert list(vars(Decoding()).values()) == [120, 0.0, 0, 1.0, 1.0, 4, 42]
-    assert list(vars(GREEDY).values()) == [120, 0.0, 0, 1.0, 1.0, 0, 42]
+    assert list(vars(Decoding()).values()) == [120, 0.0, 0, 1.0, 1.0, 4, 0.5, 1, 42]
+    assert list(vars(GREEDY).values()) == [120, 0.0, 0, 1.0, 1.0, 0, 0.0, 1, 42]
 
 
 def test_a_change_is_a_copy_of_the_right_type() -> None:

@@ -63,7 +63,7 @@ def test_same_gradients_as_peft(tmp_path: Path) -> None:
         if p.grad is not None
     }
     mine = {name: p.grad for name, p in ours.named_parameters() if p.grad is not None}
-    assert mine.keys() == gradients.keys() and len(mine) == 8
+    assert mine.keys() == gradients.keys() and len(mine) == 16
     for name, gradient in mine.items():
         torch.testing.assert_close(gradient, gradients[name], rtol=1e-5, atol=1e-6)
 

@@ -16,7 +16,7 @@ from pretraining.tokenizer import train_tokenizer
 
 HELD_OUT = Path(__file__).parents[1] / "data" / "handwritten_eval.csv"
 HELD_OUT_DEV = Path(__file__).parents[1] / "data" / "handwritten_dev.csv"
-DEFAULT_ROWS, DEFAULT_SEED = 3200, 0
+DEFAULT_ROWS, DEFAULT_SEED = 4100, 0
 PRETRAINING_SEED = 2  # the stream that the embedded base has read
 Row = dict[str, str]
 

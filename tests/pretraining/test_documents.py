@@ -51,11 +51,11 @@ def test_a_corpus_adds_real_text(corpus: Corpus) -> None:
 def test_every_kind_occurs(documents: list[tuple[str, str]]) -> None:
     kinds = Counter(kind for kind, _ in documents)
     assert set(kinds) == set(MAKERS)
-    assert min(kinds.values()) > 300
+    assert min(kinds.values()) > 100
     assert all(40 <= len(text) <= LONGEST for _, text in documents)
 
 
 def test_drills_may_come_first() -> None:
     kinds = [kind for kind, _ in itertools.islice(labelled_documents(0, None, 400), 800)]
-    # Without a corpus the shares of the other kinds grow: 0.13 of 0.31 are drills then.
-    assert kinds[:400].count("drill") > 250 and kinds[400:].count("drill") < 200
+    # Without a corpus most documents are drills in any case.
+    assert kinds[:400].count("drill") > 310 and kinds[400:].count("drill") < 300

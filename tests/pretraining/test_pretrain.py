@@ -35,7 +35,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(
     workers: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pretraining.probe.MOST", 2)
+    monkeypatch.setattr(module, "probe", lambda *_: {})  # answers do not fit into 64 tokens
     config = PretrainConfig(
         work=tmp_path / "a", tokens=8 * 128, context=64, batch_size=2, warmup_steps=2,
         save_every=3, layers=1, width=32, heads=2, workers=workers,
