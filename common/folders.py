@@ -32,11 +32,7 @@ def newest_adapter(checkpoints: Path) -> Path | None:
 
 
 def find_adapter(checkpoints: Path) -> Path:
-    """`newest_adapter`, which must exist.
-
-    Raises:
-        UserError: no run has written an adapter.
-    """
+    """`newest_adapter`, or an error that says how to train one."""
     adapter = newest_adapter(checkpoints)
     if adapter is None:
         raise UserError(

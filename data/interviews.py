@@ -75,11 +75,7 @@ def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:
 
 
 def detect_encoding(path: Path) -> str:
-    """The first of `ENCODINGS` that decodes every byte of a file.
-
-    Raises:
-        UserError: the file is missing, empty, or in another encoding.
-    """
+    """The first of `ENCODINGS` that decodes every byte of a file."""
     if not path.is_file():
         raise UserError(f"{path}: 파일이 없습니다. 경로와 이름을 확인하세요.")
     raw = path.read_bytes()
@@ -106,9 +102,6 @@ def read_table(path: Path, encoding: str) -> tuple[list[str], list[list[str]]]:
 
     Blank lines are skipped, short rows are filled with empty cells, and a column without a name,
     such as the index that pandas writes, gets a generated one.
-
-    Raises:
-        UserError: unbalanced quotes, or a row with more cells than the header.
     """
     header: list[str] = []
     rows: list[list[str]] = []
@@ -134,11 +127,7 @@ def read_table(path: Path, encoding: str) -> tuple[list[str], list[list[str]]]:
 
 
 def column_indices(path: Path, header: list[str], columns: Sequence[str]) -> list[int]:
-    """Where in the header each of `columns` is, without case and surrounding blanks.
-
-    Raises:
-        UserError: a column is missing, or two columns have the same name.
-    """
+    """Where in the header each of `columns` is, without case and surrounding blanks."""
     if len(set(header)) < len(header):
         raise UserError(
             f"{path}: 같은 열 이름이 두 번 있습니다 ({', '.join(header)}). 하나를 지우세요."

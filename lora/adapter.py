@@ -73,11 +73,7 @@ def save_adapter(model: nn.Module, config: LoraConfig, base: str, directory: Pat
 
 
 def read_adapter_config(directory: Path) -> AdapterInfo:
-    """Read an `adapter_config.json` that this project or PEFT wrote.
-
-    Raises:
-        UserError: the file is missing, not JSON, has an invalid value, or is not plain LoRA.
-    """
+    """Read an `adapter_config.json` that this project or PEFT wrote."""
     path = directory / CONFIG
     try:
         settings = read_json(path)
@@ -113,11 +109,7 @@ def read_adapter_config(directory: Path) -> AdapterInfo:
 
 
 def base_of(directory: Path) -> str:
-    """The name of the base that the adapter in `directory` was trained on.
-
-    Raises:
-        UserError: the adapter cannot be read, or does not name its base.
-    """
+    """The name of the base that the adapter in `directory` was trained on."""
     base = read_adapter_config(directory).base
     if not base:
         raise UserError(
@@ -157,11 +149,7 @@ def fill_adapter(model: nn.Module, directory: Path) -> None:
 
 
 def read_weights(directory: Path) -> dict[str, Tensor]:
-    """The tensors of an adapter.
-
-    Raises:
-        UserError: the file is missing, damaged, or a pickle, which can run any code when opened.
-    """
+    """The tensors of an adapter. A pickle is refused, since opening it could run any code."""
     path = directory / WEIGHTS
     if not path.exists() and path.with_suffix(".bin").exists():
         raise UserError(
@@ -179,10 +167,10 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
 def copy_weights(
     model: nn.Module, weights: dict[str, Tensor], directory: Path, base: str = ""
 ) -> None:
-    """Copy the weights read from `directory` into A and B, if names and shapes all match.
+    """Copy weights into the A and B of `model`, if all names and shapes match.
 
-    Raises:
-        UserError: a tensor is missing, unexpected or of another shape; `base` is whose it is.
+    `directory` is where they were read, and `base` what they were trained on; both are for the
+    message of the error.
     """
     parameters = matrices(model)
     for key in sorted(weights.keys() | parameters.keys()):

@@ -49,9 +49,6 @@ def find_targets(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
 
     An output head that shares its weight with the token embedding cannot be a target: merging into
     the one would change the other.
-
-    Raises:
-        UserError: a target matches no layer, or one that LoRA cannot wrap.
     """
     modules = dict(model.named_modules())
     embeddings = {id(m.weight) for m in modules.values() if isinstance(m, nn.Embedding)}

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from common.console import UserError
 from common.files import atomic_directory
@@ -16,11 +16,7 @@ from quant.swap import EightBit, FourBit, quantize_weights, swap_modules
 
 
 def merge(base: Base, adapter: Path, directory: Path) -> None:
-    """Merge the adapter into the base in fp32, in place, and write the sum in fp16.
-
-    Raises:
-        UserError: a weight exceeds the range of fp16.
-    """
+    """Merge the adapter into the base in fp32, in place, and write the sum in fp16."""
     load_adapter(base.model, adapter)
     merge_lora(base.model)
     base.model.half()
@@ -41,7 +37,10 @@ def quantize(
     """Quantise the merged model, in place, and write it; return the relative error per layer."""
     originals = swap_modules(base.model, scheme)
     quantize_weights(base.model, originals, device)
-    errors = relative_errors(base.model, originals, scheme)
+    errors = {}
+    for name, original in originals.items():
+        quantized = scheme.dequantize(base.model.get_submodule(name).weight)
+        errors[name] = relative_error(quantized, original.to(quantized))
     with atomic_directory(directory) as draft:
         save_quantized(base.model, originals, scheme, draft)
         base.tokenizer.save_pretrained(draft)
@@ -49,17 +48,9 @@ def quantize(
     return errors
 
 
-@torch.no_grad()
-def relative_errors(
-    model: nn.Module, originals: dict[str, Tensor], scheme: FourBit | EightBit
-) -> dict[str, float]:
-    """`||W_quantised - W|| / ||W||` (Frobenius) of each layer; none of them has run yet."""
-    errors = {}
-    for name, original in originals.items():
-        quantized = scheme.dequantize(model.get_submodule(name).weight)
-        original = original.to(quantized)
-        errors[name] = ((quantized - original).norm() / original.norm()).item()
-    return errors
+def relative_error(quantized: Tensor, original: Tensor) -> float:
+    """`||W_quantised - W|| / ||W||`, by the Frobenius norm."""
+    return ((quantized - original).norm() / original.norm()).item()
 
 
 def size_in_mb(directory: Path) -> float:
