@@ -18,7 +18,7 @@ from evaluation.metrics import TOKENIZATIONS
 from evaluation.report import write_report
 from evaluation.results import LABELS, Result, results_table, write_comparison
 from infer.find import find_models_of
-from infer.settings import MEMORY_ADVICE
+from infer.settings import CANDIDATES, MEMORY_ADVICE, Decoding
 from lora.adapter import STATE
 
 
@@ -41,6 +41,7 @@ class EvaluateOptions:
         f"점수를 재는 단위: {', '.join(TOKENIZATIONS)}",
         check=(TOKENIZATIONS.__contains__, f"{', '.join(TOKENIZATIONS)} 중에서 고르세요"),
     )
+    candidates: int = option(1, "요약 후보의 수. python -m infer는 8", check=CANDIDATES)
     output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
     device: str = option("auto", "auto, cuda, mps, cpu")
 
@@ -64,7 +65,7 @@ def main() -> None:
             )
     rows = held_out_rows(options.data, adapter)
     rows = rows.select(range(min(options.limit or len(rows), len(rows))))
-    print(f"{len(rows):,}행, 단위 {options.tokenization}", flush=True)
+    print(f"{len(rows):,}행, 단위 {options.tokenization}, 후보 {options.candidates}개", flush=True)
 
     chosen = options.models or list(LABELS)
     results = []
@@ -74,7 +75,10 @@ def main() -> None:
             results.append(judge(name, summaries, list(rows), options.tokenization))
     for name, path in found.items():
         if name in chosen:
-            results.append(measure_apart(name, path, rows, options.device, options.tokenization))
+            settings = Decoding(candidates=options.candidates)
+            results.append(
+                measure_apart(name, path, rows, options.device, options.tokenization, settings)
+            )
 
     signatures = "\n".join(f"{name}: {value}" for name, value in results[0].signatures.items())
     text = f"{results_table(results)}\n\n{signatures}"

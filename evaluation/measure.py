@@ -15,6 +15,7 @@ from data.encode import encode_rows
 from evaluation.evaluate import held_out_loss, judge_model
 from evaluation.results import Result
 from infer.models import load_model
+from infer.settings import Decoding
 from infer.summarize import Summarizer
 from lora.adapter import base_of
 from model.base import local_folder
@@ -22,17 +23,21 @@ from model.device import peak_memory, pick_device
 from model.precision import pick_precision
 
 
-def measure_apart(name: str, path: str, rows: Dataset, device: str, tokenization: str) -> Result:
+def measure_apart(
+    name: str, path: str, rows: Dataset, device: str, tokenization: str, settings: Decoding
+) -> Result:
     """Call `measure` in a fresh process.
 
     The process is spawned: a forked one would inherit this one's memory and threads.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, initializer=disable_progress_bar) as pool:
-        return pool.submit(measure, name, path, rows, device, tokenization).result()
+        return pool.submit(measure, name, path, rows, device, tokenization, settings).result()
 
 
-def measure(name: str, path: str, rows: Dataset, device: str, tokenization: str) -> Result:
+def measure(
+    name: str, path: str, rows: Dataset, device: str, tokenization: str, settings: Decoding
+) -> Result:
     """Open a model, let it summarize `rows`, and score it.
 
     Raises:
@@ -40,7 +45,7 @@ def measure(name: str, path: str, rows: Dataset, device: str, tokenization: str)
     """
     model, tokenizer = load_model(path, pick_device(device))
     precision = pick_precision("fp32", model.device)  # no autocast: the model runs as it is stored
-    summarizer = Summarizer(model, tokenizer)
+    summarizer = Summarizer(model, tokenizer, settings)
     for row in rows:
         summarizer.check(row["question"], where=f"데이터의 {row['row']}번째 행")
     examples = encode_rows(rows, tokenizer, summarizer.context)
