@@ -222,7 +222,7 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
         (["evaluation", "--output-dir", "{tmp}"], "make train"),
         (["pretraining.sample", "--rows", "0"], "--rows 0"),
         (["infer", "--model", "no-such-folder"], "no-such-folder"),
-        (["data", "--data", "{tmp}"], "파일이 없습니다"),
+        (["data", "check", "--data", "{tmp}"], "파일이 없습니다"),
         (["data", "nonsense"], "nonsense"),
     ],
 )

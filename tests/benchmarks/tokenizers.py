@@ -15,7 +15,7 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -29,22 +29,19 @@ from infer.generate import generate
 from infer.settings import GREEDY
 from model.loss import response_loss
 from model.precision import pick_precision
-from pretraining.documents import pretraining_documents
+from pretraining.documents import labelled_documents
 from pretraining.muon import MuonAdamW, sinusoids
-from pretraining.pretrain import pack
 from pretraining.text import drills
 from pretraining.text.corpus import Corpus
-from pretraining.tokenizer import HANGUL, SPLIT, train_tokenizer
+from pretraining.tokenizer import train_tokenizer
 from tests.benchmarks.measure import parse, print_table, write_record
 
-REST = [r" ?\p{L}+", r" ?\p{N}", r" ?[^\s\p{L}\p{N}]+", r"\s+(?!\S)", r"\s+"]
+# The size of the vocabulary, and whether every syllable of KS X 1001 is a piece.
 CANDIDATES = {
-    "BPE, 4,096": (4096, "|".join(REST)),
-    "BPE, 8,192": (8192, "|".join(REST)),
-    "BPE, particles apart, 2,048": (2048, SPLIT),
-    "BPE, particles apart, 4,096": (4096, SPLIT),
-    "BPE, particles apart, 8,192": (8192, SPLIT),
-    "pieces within a syllable, 4,096": (4096, "|".join([f" ?{HANGUL}", *REST])),
+    "4,096": (4096, False),
+    "4,096, all syllables": (4096, True),
+    "8,192": (8192, False),
+    "8,192, all syllables": (8192, True),
 }
 LAYERS, WIDTH, HEADS, LENGTH, BATCH, RATE = 2, 128, 4, 256, 16, 6e-3
 SENTENCES = Path("tests/data/handwritten_dev.csv")
@@ -58,8 +55,18 @@ def sentences(count: int) -> list[str]:
     return [text for text in found if 15 <= len(text) <= 60][:count]
 
 
+def pack(documents: Iterator[str], tokenizer: PreTrainedTokenizerFast) -> Iterator[list[int]]:
+    """Documents with EOS after each, cut into sequences of `LENGTH` tokens without padding."""
+    buffer: list[int] = []
+    for document in documents:
+        buffer += [*tokenizer(document)["input_ids"], tokenizer.eos_token_id]
+        while len(buffer) >= LENGTH:
+            yield buffer[:LENGTH]
+            buffer = buffer[LENGTH:]
+
+
 def pretrain(
-    tokenizer: PreTrainedTokenizerFast, corpus: Path | None, steps: int
+    tokenizer: PreTrainedTokenizerFast, corpus: Corpus | None, steps: int
 ) -> GPT2LMHeadModel:
     torch.manual_seed(0)
     precision = pick_precision("auto", torch.device("cpu"))
@@ -73,9 +80,9 @@ def pretrain(
     with torch.no_grad():
         model.transformer.wpe.weight.copy_(sinusoids(LENGTH, WIDTH))
     optimizer = MuonAdamW(model, RATE)
-    real, rng = Corpus.read(corpus) if corpus else None, random.Random(2)
-    documents = (drills.document(rng, real) for _ in itertools.count())
-    sequences = pack(documents, tokenizer, LENGTH)
+    rng = random.Random(2)
+    documents = (drills.document(rng, corpus) for _ in itertools.count())
+    sequences = pack(documents, tokenizer)
     for step in range(steps):
         for group in optimizer.param_groups:  # up in 50 steps, down over the last 30%
             group["lr"] = RATE * min((step + 1) / 50, 1.0, (steps - step) / (0.3 * steps))
@@ -115,21 +122,22 @@ def copying(
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--corpus", type=Path, help="what `pretraining.prepare` has written")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--only", nargs="+", default=list(CANDIDATES))
     parser.add_argument("--documents", type=int, default=12_000, help="for each tokenizer")
     parser.add_argument("--sentences", type=int, default=100)
-    short = {"steps": 2, "documents": 50, "sentences": 2, "only": ["BPE, particles apart, 2,048"]}
+    short = {"steps": 2, "documents": 50, "sentences": 2, "only": ["4,096, all syllables"]}
     options = parse(parser, short, argv)
     texts = sentences(options.sentences)
+    corpus = Corpus.read(options.corpus) if options.corpus else None
     lines = []
     for name in options.only:
-        vocab_size, split = CANDIDATES[name]
-        documents = islice(pretraining_documents(0, options.corpus), options.documents)
-        tokenizer = train_tokenizer(documents, vocab_size, LENGTH, split)
+        vocab_size, syllables = CANDIDATES[name]
+        documents = (text for _, text in islice(labelled_documents(0, corpus), options.documents))
+        tokenizer = train_tokenizer(documents, vocab_size, LENGTH, syllables)
         started = time.perf_counter()
-        model = pretrain(tokenizer, options.corpus, options.steps)
+        model = pretrain(tokenizer, corpus, options.steps)
         minutes = (time.perf_counter() - started) / 60
         density = sum(map(len, texts)) / sum(map(len, tokenizer(texts)["input_ids"]))
         bits, words = copying(model, tokenizer, texts)
