@@ -30,9 +30,8 @@ COMMANDS = {"check": check}
 def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in COMMANDS:
-        raise UserError(
-            f"{name or '명령이 없습니다'}: python -m data {'|'.join(COMMANDS)}처럼 무엇을 할지 적으세요."
-        )
+        given = name or "명령이 없습니다"
+        raise UserError(f"{given}: python -m data {'|'.join(COMMANDS)}처럼 무엇을 할지 적으세요.")
     COMMANDS[name](sys.argv[2:])
 
 
