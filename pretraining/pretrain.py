@@ -43,12 +43,8 @@ POSITIVE = (lambda value: 0 < value < math.inf, "0보다 큰 수여야 합니다
 class PretrainConfig:
     """Settings of the embedded base and of the run that makes it."""
 
-    corpus: Path | None = option(
-        None, "python -m pretraining.prepare가 준비한 실제 한국어 글의 폴더. 없으면 지어낸 글만"
-    )
-    work: Path = option(
-        Path("checkpoints/pretrain"), "체크포인트와 기록의 폴더. 완성된 베이스는 그 아래 base/"
-    )
+    corpus: Path | None = option(None, "pretraining.prepare가 쓴 폴더. 없으면 지어낸 글만")
+    work: Path = option(Path("checkpoints/pretrain"), "체크포인트의 폴더. 베이스는 그 아래 base/")
     tokens: int = option(600_000_000, "학습할 토큰 수", POSITIVE)
     vocab_size: int = option(8_192, "어휘 크기", POSITIVE)
     tokenizer_documents: int = option(40_000, "토크나이저를 학습할 문서 수", POSITIVE)
@@ -61,9 +57,7 @@ class PretrainConfig:
     warmup_steps: int = option(100, "학습률을 올리는 스텝 수")
     decay_share: float = option(0.25, "마지막에 학습률을 내리는 몫")
     drills_first: int = option(20_000, "처음 이만큼의 문서는 대부분 베끼기 연습")
-    short_share: float = option(
-        0.7, "처음 이만큼은 문맥의 절반 길이로 학습 (어텐션이 싸서 더 빠름)"
-    )
+    short_share: float = option(0.7, "처음 이만큼은 문맥의 절반 길이로 학습 (더 빠름)")
     compile: bool = option(False, "torch.compile로 층들을 합침 (C++ 컴파일러 필요)")
     workers: int = option(2, "글을 만드는 프로세스 수. 0이면 학습하는 프로세스가 만듦")
     save_every: int = option(500, "저장하고 재는 스텝 간격", POSITIVE)
@@ -212,7 +206,9 @@ def token_batches(
         corpus = Corpus.read(config.corpus) if config.corpus else None
         stream = packed(tokenizer, config.context, config.seed, corpus, config.drills_first)
     skip = done * config.batch_size
-    rows = (row for block in islice(stream, skip // BLOCK, None) for row in block)
+    rows: Iterator[NDArray[np.uint16]] = (
+        row for block in islice(stream, skip // BLOCK, None) for row in block
+    )
     rows = islice(rows, skip % BLOCK, None)
     while True:
         yield np.stack(list(islice(rows, config.batch_size)))

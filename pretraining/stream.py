@@ -24,7 +24,7 @@ class WordEncoder:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.backend = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
+        self.backend = tokenizer.backend_tokenizer
         self.memory: dict[str, list[int]] = {}
         # Without the blank that every text begins with.
         self.newlines = {n: self._encode(n)[1:] for n in ("\n", "\n\n")}
