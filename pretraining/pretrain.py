@@ -1,7 +1,4 @@
-"""Pretrain the embedded base from scratch: one loop over a stream of documents, all parameters.
-
-An interrupted run continues from its last checkpoint when the same command is given again.
-"""
+"""Pretrain the embedded base from scratch. An interrupted run continues from its checkpoint."""
 
 import json
 import math
@@ -37,6 +34,7 @@ from pretraining.text.corpus import Corpus
 from pretraining.tokenizer import train_tokenizer
 
 POSITIVE = (lambda value: 0 < value < math.inf, "0보다 큰 수여야 합니다")
+NOT_FP16 = (lambda name: name != "fp16", "bf16이나 fp32여야 합니다")
 
 
 @dataclass
@@ -61,9 +59,7 @@ class PretrainConfig:
     compile: bool = option(False, "torch.compile로 층들을 합침 (C++ 컴파일러 필요)")
     workers: int = option(2, "글을 만드는 프로세스 수. 0이면 학습하는 프로세스가 만듦")
     save_every: int = option(500, "저장하고 재는 스텝 간격", POSITIVE)
-    precision: str = option(
-        "auto", "auto, bf16, fp32", (lambda name: name != "fp16", "bf16이나 fp32여야 합니다")
-    )
+    precision: str = option("auto", "auto, bf16, fp32", NOT_FP16)
     device: str = option("auto", "auto, cuda, mps, cpu")
     seed: int = option(0, "난수 시드")
 
