@@ -1,5 +1,6 @@
 """Question and answer in, summary out: what the commands, the chat and the evaluation call."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -111,7 +112,8 @@ class Summarizer:
         eos = self.tokenizer.eos_token_id
         ids = ids[: ids.index(eos)] if eos in ids else ids
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
-        return text.replace("\ufffd", "").lstrip()  # the first token may begin with a space
+        text = text.replace("\ufffd", "").lstrip()  # the first token may begin with a space
+        return re.sub(r"\s*\n\s*", " ", text)  # a summary is one paragraph
 
 
 def pad_left(prompts: Sequence[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:

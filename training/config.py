@@ -45,7 +45,7 @@ class TrainConfig:
 
     # The optimizer.
     learning_rate: float | None = option(
-        None, "최고 학습률. 안 주면 베이스의 너비에 맞게 (내장 3e-3, gpt2 1e-3)", POSITIVE
+        None, "최고 학습률. 안 주면 베이스의 너비에 맞게 (내장 2.4e-3, gpt2 1e-3)", POSITIVE
     )
     epochs: int = option(1, "데이터를 몇 번 볼지. 몇백 행뿐이면 5쯤", POSITIVE)
     max_steps: int | None = option(None, "이 스텝 수에서 끝냄 (시험용)", POSITIVE)
@@ -110,10 +110,10 @@ class TrainConfig:
         return step % every == 0 or step == self.steps(rows)
 
     def peak_learning_rate(self, width: int) -> float:
-        """The user's, or 3e-3 at the embedded base's width of 256, falling as 1 / width.
+        """The user's, or 3e-3 at a width of 256, falling as 1 / width (embedded base: 2.4e-3).
 
-        3e-3 was chosen in a sweep on the embedded base (BENCHMARKS.md). That Adam's best rate falls
-        as 1 / width is a result of muP (https://arxiv.org/abs/2203.03466, table 3).
+        3e-3 was chosen in a sweep on the first embedded base (BENCHMARKS.md). That Adam's best rate
+        falls as 1 / width is a result of muP (https://arxiv.org/abs/2203.03466, table 3).
         """
         return self.learning_rate or 3e-3 * 256 / width
 

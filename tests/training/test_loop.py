@@ -1,5 +1,6 @@
 import json
 import math
+import re
 import signal
 from dataclasses import replace
 from itertools import islice
@@ -221,7 +222,7 @@ def test_steps_schedule_and_frozen_base() -> None:
     rates = [step.lr for step in steps]
     assert rates[0] < max(rates) <= 1e-3 and rates[-1] < max(rates)
     for name, p in make_model(dropout=0.1).named_parameters():
-        name = name.replace("c_attn.", "c_attn.base.").replace("attn.c_proj.", "attn.c_proj.base.")
+        name = re.sub(r"\.(c_attn|c_proj|c_fc)\.", r".\1.base.", name)
         assert torch.equal(model.get_parameter(name), p), name
 
 
