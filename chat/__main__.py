@@ -11,10 +11,10 @@ from prompt_toolkit.output import create_output
 from rich.console import Console
 from rich.text import Text
 
+from chat.models import Models
 from chat.terminal import Chat, Read
 from common.console import UserError, option, parse_options, run, validate
 from infer.find import KINDS
-from infer.models import Models
 from infer.settings import MEMORY_ADVICE, Decoding
 from model.device import pick_device
 

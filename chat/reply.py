@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from chat.models import Models
 from common.console import UserError
 from data.text import clean_text
-from infer.models import Models
 from infer.settings import Decoding
 from infer.summarize import Summarizer
 

@@ -8,12 +8,12 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
+from chat.models import Models
 from chat.reply import Reply, reply
 from chat.transcript import Transcript, Turn
 from common.console import UserError, explain, one_line
 from data.text import clean_text
 from infer.find import KINDS
-from infer.models import Models
 from infer.settings import MEMORY_ADVICE, Decoding
 
 HELP = """\

@@ -17,9 +17,9 @@ from evaluation.measure import measure_apart
 from evaluation.metrics import TOKENIZATIONS
 from evaluation.report import write_report
 from evaluation.results import LABELS, Result, results_table, write_comparison
-from infer.find import find_models_of
+from infer.find import find_models, stale_notices
 from infer.settings import CANDIDATES, MEMORY_ADVICE, Decoding
-from lora.adapter import STATE
+from lora.adapter import STATE, base_of
 
 
 @dataclass
@@ -56,7 +56,7 @@ class EvaluateOptions:
 def main() -> None:
     options = parse_options(EvaluateOptions, "python -m evaluation", "모델을 견줍니다.")
     adapter = find_adapter(options.output_dir)
-    found = find_models_of(adapter, options.output_dir)
+    found = models_of(adapter, options.output_dir)
     for name in options.models:
         if name not in BASELINES and name not in found:
             raise UserError(
@@ -100,6 +100,15 @@ def show(rows: Sequence[dict[str, str]], results: Sequence[Result]) -> None:
         for result in results:
             if result.name != "reference":
                 print(f"  {LABELS[result.name]}: {result.summaries[i]}")
+
+
+def models_of(adapter: Path, checkpoints: Path) -> dict[str, str]:
+    """The models that were made of `adapter`, the newest one. Those left out are named."""
+    found = find_models(checkpoints, base_of(adapter))
+    for kind, notice in stale_notices(found).items():
+        print(f"{notice} 여기서는 뺍니다.")
+        del found[kind]
+    return found
 
 
 def held_out_rows(data: Path | None, adapter: Path) -> Dataset:

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,7 +10,7 @@ from common.console import UserError, option, parse_options, run, validate
 from data.text import clean_text
 from infer.find import find_model
 from infer.models import load_model
-from infer.settings import CANDIDATES, Decoding
+from infer.settings import AT_LEAST_1, Decoding, candidates_option
 from infer.summarize import Summarizer
 from model.device import pick_device
 
@@ -25,37 +24,26 @@ EXAMPLE_ANSWER = (
 
 MEMORY_ADVICE = "--batch-size 1이나 --device cpu를 주세요."
 
-# All but the summary goes to stderr, so that `make infer > summary.txt` keeps the summary alone.
-note = partial(print, file=sys.stderr)
-
 
 @dataclass(frozen=True)
 class InferOptions(Decoding):
     """Options of the command."""
 
-    candidates: int = option(
-        8,
-        "요약 후보의 수. 가장 그럴듯하고 답변에 충실한 것을 고름 (1: 하나만, 쓰는 대로 보임)",
-        check=CANDIDATES,
-    )
+    candidates: int = candidates_option(8)
     question: str | None = option(None, "면접 질문")
     answer: str | None = option(None, "지원자의 답변")
     csv: Path | None = option(None, "question, answer 열이 있는 CSV: 모든 행을 요약")
     out: Path | None = option(None, "--csv의 결과를 쓸 CSV. 안 주면 이름 뒤에 -summary를 붙임")
     model: str | None = option(None, "모델 폴더나 베이스 이름. 안 주면 가장 새로운 양자화 모델")
     output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
-    batch_size: int = option(
-        16, "--csv에서 한꺼번에 요약할 행 수", check=(lambda n: n >= 1, "1 이상이어야 합니다")
-    )
+    batch_size: int = option(16, "--csv에서 한꺼번에 요약할 행 수", check=AT_LEAST_1)
     device: str = option("auto", "auto, cuda, mps, cpu")
 
     def __post_init__(self) -> None:
         validate(self)
         if (self.question is None) != (self.answer is None):
             raise UserError("--question과 --answer는 함께 주세요.")
-        if self.question is not None and not (
-            clean_text(self.question) and clean_text(self.answer)
-        ):
+        if not all(clean_text(text) for text in (self.question, self.answer) if text is not None):
             raise UserError("--question이나 --answer가 비어 있습니다. 내용을 적으세요.")
         if self.csv is not None and self.question is not None:
             raise UserError("--csv와 --question은 함께 쓸 수 없습니다. 하나만 주세요.")
@@ -69,15 +57,19 @@ def main() -> None:
     summarizer = Summarizer(*load_model(path, device), options)
     note(f"모델: {path} ({summarizer.model.device.type})")
     if options.csv is not None and target is not None:
-        summarize_csv(summarizer, options.csv, target, options.batch_size)
-        return
+        return summarize_csv(summarizer, options.csv, target, options.batch_size)
     question = options.question or EXAMPLE_QUESTION
     answer = options.answer or EXAMPLE_ANSWER
     summarizer.prompt(question, answer)  # an error must come before the first line
-    note(f"질문: {question}\n답변: {answer}\n요약: ", end="", flush=True)
+    note(f"질문: {question}\n답변: {answer}\n요약: ", end="")
     for piece in summarizer.stream(question, answer):
         print(piece, end="", flush=True)
     print()
+
+
+def note(text: str, end: str = "\n") -> None:
+    """Print to stderr, so that `make infer > summary.txt` keeps the summary alone."""
+    print(text, end=end, file=sys.stderr, flush=True)
 
 
 def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size: int) -> None:
@@ -94,11 +86,7 @@ def summarize_csv(summarizer: Summarizer, source: Path, target: Path, batch_size
 
 
 def result_path(source: Path, out: Path | None) -> Path:
-    """The file for the summaries of `source`: `out`, or one beside `source`.
-
-    Raises:
-        UserError: there is no `source`, or the file would be a folder or `source` itself.
-    """
+    """The file for the summaries of `source`: `out`, or one beside `source`."""
     if not source.is_file():
         raise UserError(f"--csv {source}: 파일이 없습니다. 경로와 이름을 확인하세요.")
     target = out or source.with_name(f"{source.stem}-summary.csv")

@@ -10,7 +10,7 @@ from transformers.cache_utils import DynamicLayer
 class PreallocatedLayer(DynamicLayer):
     """The keys and values of one layer, (B, heads, T, head_dim), in a buffer with room for all T.
 
-    transformers' DynamicLayer appends with `torch.cat`, which copies the whole cache at each step.
+    transformers' DynamicLayer appends with `torch.cat`, which copies the cache at each step.
     """
 
     def __init__(self, room: int) -> None:

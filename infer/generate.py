@@ -1,7 +1,6 @@
 """Decoding by hand: prefill the prompt once, then decode one token at a time over a KV cache.
 
-This file knows token ids only, neither a tokenizer nor text: the commands, the chat and the
-evaluation all share it.
+This file knows token ids only, neither a tokenizer nor text.
 """
 
 from collections.abc import Iterator
@@ -19,29 +18,23 @@ from infer.settings import Decoding
 
 @dataclass
 class Context:
-    """The tokens that a model has read and written, row by row, and its keys and values of them.
-
-    Shapes:
-        tokens (B, room): the prompt, then the response; the first `length` columns are in use
-        visible (B, room): False on padding; None if no row is padded
-        position (B,): the position of the next token, which does not count padding
-    """
+    """The tokens that a model has read and written, row by row, and its keys and values of them."""
 
     cache: PreallocatedCache
-    tokens: Tensor
-    visible: Tensor | None
-    position: Tensor
+    tokens: Tensor  # (B, room): the prompt, then the response; `length` columns are in use
+    visible: Tensor | None  # (B, room): False on padding; None if no row is padded
+    position: Tensor  # (B,): of the next token; padding does not count
     prompt_length: int
     length: int
 
     @property
-    def seen(self) -> Tensor:
-        """Prompt and response, (B, length)."""
-        return self.tokens[:, : self.length]
+    def prompt(self) -> Tensor:
+        """(B, prompt_length)"""
+        return self.tokens[:, : self.prompt_length]
 
     @property
     def response(self) -> Tensor:
-        """The response alone, (B, length - prompt_length)."""
+        """(B, length - prompt_length)"""
         return self.tokens[:, self.prompt_length : self.length]
 
     def select(self, rows: Tensor) -> None:
@@ -80,8 +73,8 @@ def generate(
         unfinished = (~ended[rows]).nonzero()[:, 0]
         if len(unfinished) == 0 or count == settings.max_new_tokens:
             return
-        # Rows that have ended cost as much as the others. Leaving them out copies the cache, so
-        # that is done each time half of the rows have ended.
+        # Rows that have ended cost as much as the others. Leaving them out copies the cache, so it
+        # is done when half of the rows have ended: 7% to 26% less time for a batch of 32 (LOG.md).
         if len(unfinished) <= len(rows) // 2:
             context.select(unfinished)
             rows = rows[unfinished]
@@ -105,20 +98,14 @@ def prefill(
     if not real.all():
         visible = torch.ones_like(tokens, dtype=torch.bool)
         visible[:, :length] = real
-    context = Context(
-        cache=PreallocatedCache(int(model.config.num_hidden_layers), room),
-        tokens=tokens,
-        visible=visible,
-        position=attention_mask.sum(dim=1),
-        prompt_length=length,
-        length=length,
-    )
+    cache = PreallocatedCache(int(model.config.num_hidden_layers), room)
+    context = Context(cache, tokens, visible, attention_mask.sum(dim=1), length, length)
     output = model(
         input_ids=input_ids,
         attention_mask=attention_mask,
         # The first real token of a row has position 0, whatever padding stands before it.
         position_ids=(attention_mask.cumsum(dim=1) - 1).clamp(min=0),
-        past_key_values=context.cache,
+        past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,  # the head is the most expensive layer: compute the last position only
     )
@@ -156,13 +143,13 @@ def choose(
 
 def adjust(logits: Tensor, context: Context, settings: Decoding) -> Tensor:
     """The logits (B, V) after the rules that look at what a row has read and written."""
+    prompt, response = context.prompt, context.response
     if settings.repetition_penalty != 1.0:
-        logits = penalize(logits, context.seen, settings.repetition_penalty)
+        logits = penalize(logits, torch.cat([prompt, response], dim=1), settings.repetition_penalty)
     if settings.copy_bias:
-        prompt = context.seen[:, : context.prompt_length]
-        logits = favour_copies(logits, prompt, context.response, settings.copy_bias)
+        logits = favour_copies(logits, prompt, response, settings.copy_bias)
     if settings.no_repeat_ngram:
-        logits = forbid_repeats(logits, context.response, settings.no_repeat_ngram)
+        logits = forbid_repeats(logits, response, settings.no_repeat_ngram)
     return logits
 
 

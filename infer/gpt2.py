@@ -1,7 +1,7 @@
 """One new token through GPT-2, written out: what a decode step computes, and nothing else.
 
-transformers' forward first finds out what it is asked for: masks, caches, attention kernels,
-outputs. On one token of a small model that takes longer than the arithmetic (BENCHMARKS.md).
+transformers' forward first chooses masks, caches, attention kernels and outputs. For one token of
+a small model that takes longer than the arithmetic (BENCHMARKS.md).
 
 Language Models are Unsupervised Multitask Learners, Radford et al. 2019, section 2.3
 """
@@ -24,10 +24,10 @@ def decode_gpt2(
 ) -> Tensor:
     """Logits (B, V) of the token after `token`, whose keys and values are appended to `cache`.
 
-    Calls the model's own layers, whatever stands in their place by now: LoRA, 4-bit or 8-bit.
+    It calls the model's own layers, which may have been replaced by LoRA, 4-bit or 8-bit layers.
 
     Shapes:
-        token, position (B,); visible (B, S), S with the new token, False on padding; None without
+        token, position (B,); visible (B, S), False on padding, where S counts the new token too
     """
     transformer: Any = model.transformer
     mask = None if visible is None else visible[:, None, None]  # (B, heads, queries, keys)

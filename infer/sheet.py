@@ -63,11 +63,9 @@ def summarize_sheet(
         for start in range(0, len(sheet.rows), batch_size):
             batch = range(start, min(start + batch_size, len(sheet.rows)))
             asked = [i for i in batch if i in sheet.usable]
-            summaries: dict[int, str] = {}
-            if asked:
-                questions, answers = zip(*(sheet.usable[i] for i in asked), strict=True)
-                found = summarizer.summarize(questions, answers)
-                summaries = dict(zip(asked, found, strict=True))
+            pairs = [sheet.usable[i] for i in asked]
+            written = summarizer.summarize([q for q, _ in pairs], [a for _, a in pairs])
+            summaries = dict(zip(asked, written, strict=True))
             writer.writerows([*sheet.rows[i], summaries.get(i, "")] for i in batch)
             file.flush()
             yield len(asked)

@@ -54,6 +54,8 @@ class Summarizer:
         if self.settings.candidates > 1:
             return [self.choose(q, a) for q, a in zip(questions, answers, strict=True)]
         prompts = [self.prompt(q, a)[0] for q, a in zip(questions, answers, strict=True)]
+        if not prompts:
+            return []
         tokens = torch.stack(list(self._generate(prompts)), dim=1)  # (B, new tokens)
         return [self._text(row) for row in tokens.tolist()]
 

@@ -16,8 +16,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from common.console import UserError, run
-from evaluation.__main__ import held_out_rows
-from infer.find import find_models_of
+from evaluation.__main__ import held_out_rows, models_of
 from pretraining.sample import interview_rows
 from tests.conftest import make_model
 
@@ -173,10 +172,10 @@ def test_models_older_than_the_adapter_are_left_out(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     adapter, merged = trained / "tiny-lora" / "best", trained / "tiny-merged" / "config.json"
-    assert set(find_models_of(adapter, trained)) == {"base", "lora", "merged", "8bit", "4bit"}
+    assert set(models_of(adapter, trained)) == {"base", "lora", "merged", "8bit", "4bit"}
     now = merged.stat().st_mtime
     os.utime(merged, (now - 10_000, now - 10_000))
-    assert set(find_models_of(adapter, trained)) == {"base", "lora", "8bit", "4bit"}
+    assert set(models_of(adapter, trained)) == {"base", "lora", "8bit", "4bit"}
     assert "tiny-merged" in capsys.readouterr().out
     os.utime(merged, (now, now))
 

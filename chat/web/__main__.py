@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from chat.models import Models
 from common.console import UserError, option, parse_options, run
 from infer.find import KINDS
-from infer.models import Models
 from infer.settings import MEMORY_ADVICE
 from model.device import pick_device
 

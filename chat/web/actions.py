@@ -11,13 +11,13 @@ from typing import Any
 
 import gradio as gr
 
+from chat.models import Models
 from chat.reply import Reply, reply
 from chat.web.tokens import token_view
 from chat.web.worker import Worker
 from common.console import UserError, explain, one_line
 from data.text import clean_text
 from infer.find import KINDS
-from infer.models import Models
 from infer.settings import MEMORY_ADVICE, Decoding
 from infer.sheet import read_sheet, summarize_sheet
 from infer.summarize import Summarizer

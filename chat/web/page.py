@@ -6,11 +6,11 @@ from typing import Any
 
 import gradio as gr
 
+from chat.models import Models
 from chat.web.actions import ROWS_LIMIT, Actions, Settings
 from chat.web.worker import Worker
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
 from infer.find import KINDS
-from infer.models import Models
 from infer.settings import Decoding
 from model.base import EMBEDDED
 
@@ -25,6 +25,8 @@ SLIDERS = {
     "top_p": (0.05, 1, 0.05),
     "repetition_penalty": (1, 2, 0.05),
     "no_repeat_ngram": (0, 10, 1),
+    "copy_bias": (0, 3, 0.25),
+    "candidates": (1, 32, 1),
     "seed": (0, 9999, 1),
 }
 

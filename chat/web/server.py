@@ -15,11 +15,11 @@ from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 from starlette.requests import ClientDisconnect
 
+from chat.models import Models
 from chat.web.page import FILE_LIMIT, build
 from chat.web.worker import Worker
 from common.console import UserError
 from infer.find import newest_report
-from infer.models import Models
 
 # Fonts that the reader's machine has, so that none is loaded.
 FONTS = ["Pretendard", "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic",

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from chat.__main__ import main
+from chat.models import Models
 from common.console import one_line, run
 from data.interviews import read_interviews
-from infer.models import Models, load_model
+from infer.models import load_model
 from infer.summarize import Summarizer
 
 ROOT = Path(__file__).resolve().parents[2]

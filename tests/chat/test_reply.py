@@ -5,10 +5,10 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
+from chat.models import Models
 from chat.reply import Reply, reply
 from common.console import UserError
 from data.prompts import build_prompt
-from infer.models import Models
 from infer.settings import Decoding
 
 QUESTION = "동료와 의견이 달랐던 경험은?"

@@ -6,10 +6,11 @@ import pytest
 import torch
 from rich.console import Console
 
+from chat.models import Models
 from chat.terminal import Chat
 from data.interviews import read_interviews
 from infer.find import KINDS
-from infer.models import Models, load_model
+from infer.models import load_model
 from infer.settings import Decoding
 from infer.summarize import Summarizer
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from chat.models import Models
 from common.console import UserError
 from common.folders import output_folder
-from infer.find import KINDS, default_kind, find_model, find_models, find_models_of, newest_report
-from infer.models import Models
+from evaluation.__main__ import models_of
+from infer.find import KINDS, default_kind, find_model, find_models, newest_report
 from lora.adapter import CONFIG, WEIGHTS
 
 CPU = torch.device("cpu")
@@ -100,29 +101,26 @@ def test_a_stale_model_is_told_and_still_answers(checkpoints: Checkpoints) -> No
 
 
 def test_a_comparison_leaves_out_what_was_not_made_of_the_adapter(
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoints.train("gpt2")
     checkpoints.quantize("gpt2", 8)
     adapter = checkpoints.train("gpt2")
     checkpoints.quantize("ko-gpt2-mini", 4)  # another base: of another run, though it is newer
-    told: list[str] = []
-    found = find_models_of(adapter, checkpoints.folder, told.append)
-    assert list(found) == ["base", "lora"]
+    assert list(models_of(adapter, checkpoints.folder)) == ["base", "lora"]
+    told = capsys.readouterr().out.splitlines()
     assert len(told) == 2 and all("뺍니다" in line for line in told) and "BITS=8" in told[1]
     checkpoints.quantize("gpt2", 8)
-    assert list(find_models_of(adapter, checkpoints.folder, told.append)) == [
-        *("base", "lora", "merged", "8bit")
-    ]
-    assert len(told) == 2
+    found = models_of(adapter, checkpoints.folder)
+    assert list(found) == ["base", "lora", "merged", "8bit"] and not capsys.readouterr().out
 
 
 def test_a_base_whose_name_is_a_pattern_is_taken_literally(checkpoints: Checkpoints) -> None:
     adapter = checkpoints.train("gpt[2]")
     checkpoints.quantize("gpt2", 4)
-    assert "4bit" not in find_models_of(adapter, checkpoints.folder)
+    assert "4bit" not in models_of(adapter, checkpoints.folder)
     checkpoints.quantize("gpt[2]", 4)
-    assert find_models_of(adapter, checkpoints.folder)["4bit"].endswith("gpt[2]-bnb-4bit")
+    assert models_of(adapter, checkpoints.folder)["4bit"].endswith("gpt[2]-bnb-4bit")
 
 
 def test_without_any_model_there_is_one_message(checkpoints: Checkpoints) -> None:

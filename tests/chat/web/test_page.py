@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+from chat.models import Models
 from data.interviews import SAMPLE_CSV
 from data.prompts import build_prompt
 from infer.find import KINDS
-from infer.models import Models, load_model
+from infer.models import load_model
 from infer.settings import Decoding
 from infer.summarize import Summarizer
 from tests.chat.web.site import Site

@@ -17,8 +17,9 @@ import psutil
 import pytest
 import torch
 
+from chat.models import Models
 from common.console import UserError
-from infer.models import Models, load_model
+from infer.models import load_model
 from infer.settings import Decoding
 from infer.summarize import Summarizer
 from tests.chat.web.site import ROOT, Site, serving

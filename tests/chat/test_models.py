@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from chat import models as module
+from chat.models import Models
 from common.console import UserError
-from infer import models as module
 from infer.find import KINDS
-from infer.models import Models
 from lora.layer import LoRALinear
 
 CPU = torch.device("cpu")
