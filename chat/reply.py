@@ -55,5 +55,8 @@ def reply(
     begin = time.perf_counter()
     for piece in summarizer.stream(question, answer):
         seconds = time.perf_counter() - begin
-        now = replace(now, text=now.text + piece, tokens=now.tokens + 1, seconds=seconds)
+        tokens = now.tokens + 1
+        if settings.candidates > 1:  # the piece is the whole summary
+            tokens = len(summarizer.tokenizer(piece)["input_ids"]) + 1
+        now = replace(now, text=now.text + piece, tokens=tokens, seconds=seconds)
         yield now

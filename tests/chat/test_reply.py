@@ -10,6 +10,7 @@ from chat.reply import Reply, reply
 from common.console import UserError
 from data.prompts import build_prompt
 from infer.settings import Decoding
+from infer.summarize import Summarizer
 
 QUESTION = "동료와 의견이 달랐던 경험은?"
 ANSWER = "편의점에서 점장과 발주 방식을 두고 의견이 갈렸습니다. 기록을 모아 보여 드렸습니다."
@@ -34,6 +35,14 @@ def test_the_text_and_its_tokens_are_those_of_transformers(models: Models, name:
     assert [now.tokens for now in replies] == list(range(len(ids) + 1))
     assert all(b.text.startswith(a.text) for a, b in pairwise(replies))
     assert replies[0] == Reply(name) and replies[-1].seconds > 0 and replies[-1].kind == name
+
+
+def test_the_tokens_of_a_chosen_candidate_are_counted(models: Models) -> None:
+    settings = Decoding(20, candidates=3)
+    first, last = reply(models, "4bit", QUESTION, ANSWER, settings)
+    model, tokenizer = models.open("4bit")
+    assert last.text == Summarizer(model, tokenizer, settings).choose(QUESTION, ANSWER)
+    assert (first.tokens, last.tokens) == (0, len(tokenizer(last.text)["input_ids"]) + 1)
 
 
 def test_what_was_not_read_is_counted(models: Models) -> None:

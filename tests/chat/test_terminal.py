@@ -8,6 +8,7 @@ from rich.console import Console
 
 from chat.models import Models
 from chat.terminal import Chat
+from common.console import one_line
 from data.interviews import read_interviews
 from infer.find import KINDS
 from infer.models import load_model
@@ -44,9 +45,10 @@ class Talk:
 
 
 def summary(models: Models, name: str, **settings: float) -> str:
+    """What the model writes, on a line, as it is shown."""
     decoding = Decoding(20, **settings)  # type: ignore[arg-type]
     model, tokenizer = load_model(models.found[name], torch.device("cpu"))
-    return Summarizer(model, tokenizer, decoding).summarize([QUESTION], [ANSWER])[0]
+    return one_line(Summarizer(model, tokenizer, decoding).summarize([QUESTION], [ANSWER])[0])
 
 
 def test_summaries_alone_go_out(models: Models) -> None:
@@ -82,8 +84,9 @@ def test_compare_asks_every_model(models: Models) -> None:
     names = [turn.reply.kind for turn in talk.chat.transcript.turns]
     assert names == ["4bit", *KINDS]
     for now in (turn.reply for turn in talk.chat.transcript.turns):
-        assert now.text == summary(models, now.kind) and KINDS[now.kind] in talk.out
-        assert f"({KINDS[now.kind]})" in talk.notes and f"   {now.text}\n" in talk.out
+        text = one_line(now.text)
+        assert text == summary(models, now.kind) and KINDS[now.kind] in talk.out
+        assert f"({KINDS[now.kind]})" in talk.notes and f"   {text}\n" in talk.out
 
 
 def test_what_is_saved_can_be_trained_on(models: Models, tmp_path: Path) -> None:
@@ -91,7 +94,7 @@ def test_what_is_saved_can_be_trained_on(models: Models, tmp_path: Path) -> None
     talk = Talk(models, QUESTION, ANSWER, f"/save {file}", "/model base", "/again", f"/save {file}")
     assert "요약 1개" in talk.notes and "요약 2개" in talk.notes and not talk.chat.errors
     rows = read_interviews(file).rows
-    assert [row["summary"] for row in rows] == talk.out.splitlines()
+    assert [one_line(row["summary"]) for row in rows] == talk.out.splitlines()
     assert {(row["question"], row["answer"]) for row in rows} == {(QUESTION, ANSWER)}
     with file.open(encoding="utf-8-sig", newline="") as lines:
         assert [row["model"] for row in csv.DictReader(lines)] == ["4bit", "base"]

@@ -157,7 +157,7 @@ def test_a_file_is_what_was_uploaded(site: Site, tmp_path: Path) -> None:
     (call,) = [call for call in calls if call["api_name"] == "summarize_file"]
     for path in (str(secret), f"http://127.0.0.1:{elsewhere.server_port}/x.csv"):
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        data = ["base", 120, 0, 0, 1, 1, 4, 42, file]  # in the order of the components
+        data = ["base", 120, 0, 0, 1, 1, 4, 0.5, 1, 42, file]  # in the order of the components
         body = {"data": data, "fn_index": call["id"], "session_hash": "x"}
         assert httpx.post(f"{api}/run/{call['api_name']}", json=body).status_code >= 400
         httpx.post(f"{api}/queue/join", json=body).raise_for_status()
