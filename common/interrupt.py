@@ -44,7 +44,7 @@ HANDLER = SignalHandler()  # signal handlers belong to the whole process
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """Inside, a signal waits for the next `interruptible` section, which raises `Stopped`."""
+    """Inside, a signal waits for the next `interruptible` section, which then raises `Stopped`."""
     previous = {number: signal.signal(number, HANDLER) for number in SIGNALS}
     try:
         yield
@@ -56,9 +56,9 @@ def stop_on_signals() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Mark code that can be abandoned anywhere, because it changes nothing that is saved.
+    """Mark code that can be abandoned anywhere, since a resumed run does it again.
 
-    The first signal raises `Stopped` at once. Outside of `stop_on_signals` this does nothing.
+    Inside, the first signal raises `Stopped` at once. Without `stop_on_signals` nothing changes.
     """
     HANDLER.may_interrupt = True
     try:

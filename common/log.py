@@ -33,7 +33,7 @@ class Log:
             fsync_path(self.path)
 
     def truncate(self, keep: Callable[[dict[str, Any]], bool]) -> None:
-        """Keep these records only, and count the seconds on from the last one."""
+        """Drop the other records, and continue the seconds from the last one that is kept."""
         records = [record for record in read_log(self.path) if keep(record)]
         lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         write_file(self.path, "".join(lines))
@@ -42,11 +42,7 @@ class Log:
 
 
 def open_board(folder: Path) -> Any:
-    """TensorBoard's writer, whose package is not among the requirements.
-
-    Raises:
-        UserError: it is not installed.
-    """
+    """TensorBoard's writer, whose package is not among the requirements."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

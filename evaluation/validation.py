@@ -55,11 +55,7 @@ class Validation:
 def prepare_validation(
     base: Base, rows: Dataset, max_length: int, count: int, precision: Precision
 ) -> Validation:
-    """Encode the rows, and take as samples the first `count` whose question leaves room.
-
-    Raises:
-        UserError: no question leaves room for a summary.
-    """
+    """Encode the rows; the samples are the first `count` whose question leaves room."""
     summarizer = Summarizer(base.model, base.tokenizer)
     samples = [row for row in rows if summarizer.fits(row["question"])][:count]
     if not samples:

@@ -1,6 +1,7 @@
 """Find a base model: in the cache, on the hub, or the one that is part of this repository."""
 
 import hashlib
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +51,14 @@ class BaseSource:
 
 
 def load_base(source: BaseSource | str, dtype: torch.dtype = torch.float32) -> Base:
-    """Load a base and prepare it for training. A name is looked up by `find_base` first."""
+    """Load a base and prepare it for training.
+
+    A name is looked up by `find_base`, whose notice then goes to stderr.
+    """
     if isinstance(source, str):
         source = find_base(source)
+        if source.notice:
+            print(source.notice, file=sys.stderr)
     if source.folder is None:
         enable_progress_bars()  # of the download; `common.console.run` has disabled them
     path = str(source.folder or source.name)

@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def fit(run: Run, state: TrainingState, examples: list[Example], validation: Validation) -> None:
-    """Train from `state` to the end of the run. However it ends, the last step is saved."""
+    """Train from `state` to the end of the run. The last step is saved even if it ends early."""
     model, config, rows = run.base.model, run.config, len(examples)
     try:
         with interruptible():
