@@ -115,7 +115,7 @@ def test_recovery_after_a_killed_process(tmp_path: Path) -> None:
     assert (tmp_path / "gone" / "file").read_text() == ".gone.previous-x_9"
 
 
-def test_errors_of_the_disk_are_recognised_in_the_words_of_others(tmp_path: Path) -> None:
+def test_failed_writes_are_recognised_in_messages_of_other_libraries(tmp_path: Path) -> None:
     rust = Exception("Error while serializing: I/O error: No space left (os error 28)")
     for error in (rust, OSError(28, "No space left on device")):
         found = as_os_error(error, tmp_path)
@@ -125,7 +125,7 @@ def test_errors_of_the_disk_are_recognised_in_the_words_of_others(tmp_path: Path
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000, "null", '"\ud800"'])
-def test_what_is_no_json_object_is_one_line(tmp_path: Path, content: str) -> None:
+def test_a_file_without_a_json_object_is_one_line(tmp_path: Path, content: str) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(content.encode("utf-8", "surrogatepass"))
     with pytest.raises(UserError, match=r"x\.json"):

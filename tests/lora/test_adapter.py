@@ -46,7 +46,7 @@ def test_ours_opens_pefts(tmp_path: Path) -> None:
     ours = make_model()
     info = load_adapter(ours, tmp_path)
     assert info.lora.targets == ("attn.c_attn", "mlp.c_fc")
-    with pytest.raises(UserError, match="base_model_name_or_path"):  # PEFT did not know it
+    with pytest.raises(UserError, match="base_model_name_or_path"):  # PEFT did not write it
         base_of(tmp_path)
     assert (ours.eval()(IDS).logits - theirs(IDS).logits).abs().max() <= 1e-5
 
@@ -142,7 +142,7 @@ def test_a_pickle_is_refused_and_never_opened(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_weights_that_are_a_link_to_elsewhere_are_no_weights(tmp_path: Path) -> None:
+def test_weights_that_are_a_link_to_another_file_are_refused(tmp_path: Path) -> None:
     make_ours(tmp_path)
     (tmp_path / WEIGHTS).unlink()
     (tmp_path / WEIGHTS).symlink_to("/etc/passwd")
@@ -160,7 +160,7 @@ def test_weights_that_are_a_link_to_elsewhere_are_no_weights(tmp_path: Path) -> 
         ("base_model_name_or_path", ["gpt2"]),
     ],
 )  # fmt: skip
-def test_surprises_are_refused_by_name_before_anything_is_made(
+def test_invalid_values_are_named_before_any_layer_is_created(
     tmp_path: Path, key: str, value: object
 ) -> None:
     make_ours(tmp_path)

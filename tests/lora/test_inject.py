@@ -61,7 +61,7 @@ def test_a_suffix_matches_whole_name_parts_only(model: GPT2LMHeadModel) -> None:
 
 @pytest.mark.parametrize("target", ["q_proj", "attn", "ttn.c_attn", "wte", "lm_head"])
 def test_wrong_targets_change_nothing(model: GPT2LMHeadModel, target: str) -> None:
-    with pytest.raises(UserError, match=r"attn\.c_attn, attn\.c_proj"):  # what one may choose
+    with pytest.raises(UserError, match=r"attn\.c_attn, attn\.c_proj"):  # the valid ones
         inject_lora(model, LoraConfig(targets=("attn.c_attn", target)))
     assert not lora_layers(model) and all(p.requires_grad for p in model.parameters())
 
