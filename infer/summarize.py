@@ -115,7 +115,7 @@ class Summarizer:
         ids = ids[: ids.index(eos)] if eos in ids else ids
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
         text = text.replace("\ufffd", "").lstrip()  # the first token may begin with a space
-        return re.sub(r"\s*\n\s*", " ", text)  # a summary is one paragraph
+        return re.sub(r"\n\s*", " ", text)  # a summary is one paragraph
 
 
 def pad_left(prompts: Sequence[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:

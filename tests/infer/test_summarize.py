@@ -51,6 +51,20 @@ def test_no_half_character_is_ever_shown(
     assert summarizer._text([*ids, byte_tokenizer.eos_token_id, *ids]) == wanted
 
 
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(st.sampled_from("가뷁a. \n\t"), min_size=1, max_size=30))
+def test_a_summary_is_one_paragraph_and_nothing_shown_is_taken_back(
+    byte_tokenizer: PreTrainedTokenizerFast, text: str
+) -> None:
+    summarizer = Summarizer(make_model(), byte_tokenizer)
+    ids, shown = byte_tokenizer(text)["input_ids"], ""
+    for end in range(len(ids) + 1):
+        now = summarizer._text(ids[:end])
+        assert now.startswith(shown) and "\n" not in now
+        shown = now
+    assert shown.split() == text.split()
+
+
 def test_a_batch_is_one_by_one(summarizer: Summarizer) -> None:
     batch = summarizer.summarize([QUESTION] * 3, ANSWERS)
     assert batch == [summarizer.summarize([QUESTION], [answer])[0] for answer in ANSWERS]
