@@ -57,14 +57,14 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
 
 
 def answers(checkpoints: Checkpoints) -> tuple[str, list[str]]:
-    """The model of `make infer`, which is that of `make chat` and `make web`; what is told."""
-    told: list[str] = []
-    model = find_model(checkpoints.folder, told.append)
-    all_told: list[str] = []
-    models = Models(checkpoints.folder, CPU, all_told.append)
+    """The model of `make infer`, which is that of `make chat` and `make web`; its notices."""
+    notices: list[str] = []
+    model = find_model(checkpoints.folder, notices.append)
+    all_notices: list[str] = []
+    models = Models(checkpoints.folder, CPU, all_notices.append)
     assert models.found[models.default] == model
-    assert set(told) <= set(all_told)
-    return model, told
+    assert set(notices) <= set(all_notices)
+    return model, notices
 
 
 def test_the_newest_quantised_model_answers_whatever_its_bits(checkpoints: Checkpoints) -> None:
@@ -85,17 +85,17 @@ def test_without_a_quantised_model_the_merged_one_answers(checkpoints: Checkpoin
     assert found["base"] == "gpt2" and found["lora"] == str(best)
 
 
-def test_a_stale_model_is_told_and_still_answers(checkpoints: Checkpoints) -> None:
+def test_a_stale_model_is_named_and_still_answers(checkpoints: Checkpoints) -> None:
     checkpoints.train("gpt2")
     checkpoints.quantize("gpt2", 4)
     eight = checkpoints.quantize("gpt2", 8)
     checkpoints.train("ko-gpt2-mini")
-    model, told = answers(checkpoints)
-    assert model == str(eight) and len(told) == 1
-    assert "gpt2-bnb-8bit" in told[0] and "ko-gpt2-mini-lora" in told[0] and "BITS=8" in told[0]
+    model, (notice,) = answers(checkpoints)
+    assert model == str(eight) and "BITS=8" in notice
+    assert "gpt2-bnb-8bit" in notice and "ko-gpt2-mini-lora" in notice
     notices: list[str] = []
     models = Models(checkpoints.folder, CPU, notices.append)
-    assert list(models.found) == list(KINDS) and len(notices) == 3  # the others are told, too
+    assert list(models.found) == list(KINDS) and len(notices) == 3  # the others are stale, too
     four = checkpoints.quantize("ko-gpt2-mini", 4)
     assert answers(checkpoints) == (str(four), [])
 
@@ -108,8 +108,9 @@ def test_a_comparison_leaves_out_what_was_not_made_of_the_adapter(
     adapter = checkpoints.train("gpt2")
     checkpoints.quantize("ko-gpt2-mini", 4)  # another base: of another run, though it is newer
     assert list(models_of(adapter, checkpoints.folder)) == ["base", "lora"]
-    told = capsys.readouterr().out.splitlines()
-    assert len(told) == 2 and all("뺍니다" in line for line in told) and "BITS=8" in told[1]
+    merged, eight = capsys.readouterr().out.splitlines()
+    assert "merged" in merged and "뺍니다" in merged
+    assert "8bit" in eight and "뺍니다" in eight and "BITS=8" in eight
     checkpoints.quantize("gpt2", 8)
     found = models_of(adapter, checkpoints.folder)
     assert list(found) == ["base", "lora", "merged", "8bit"] and not capsys.readouterr().out

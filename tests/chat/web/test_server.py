@@ -25,6 +25,7 @@ from infer.summarize import Summarizer
 from tests.chat.web.site import ROOT, Site, serving
 
 gradio_client = pytest.importorskip("gradio_client", reason="needs requirements-web.txt")
+from chat.web.page import SLIDERS  # noqa: E402
 from chat.web.server import listen  # noqa: E402
 
 QUESTION = "동료와 의견이 달랐던 경험은?"
@@ -57,6 +58,13 @@ def test_a_program_chooses_model_and_settings(client: Any, checkpoints: Path) ->
     assert text == client.predict(
         settings=settings, model="lora", answer=ANSWER, question=QUESTION, api_name="/summarize"
     )
+
+
+def test_every_setting_has_a_slider_that_reaches_its_default() -> None:
+    defaults = vars(Decoding())
+    assert list(SLIDERS) == list(defaults)
+    for name, (low, high, _) in SLIDERS.items():
+        assert low <= defaults[name] <= high, name
 
 
 def test_one_function_is_for_programs(client: Any) -> None:
