@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks import __main__ as bench
+from tests.benchmarks.measure import isolated
 
 FOLDER = Path(__file__).parent
 # The benchmarks are the modules of this folder that a person can start.
@@ -46,6 +48,10 @@ def test_both_sides_of_the_training_benchmark_compute_the_same_loss() -> None:
     theirs = train_with_trainer(setup)
     for changes in ({}, {"micro_batch_tokens": 0}):
         assert train_ours(setup, changes).losses == pytest.approx(theirs.losses, abs=1e-5)
+
+
+def test_a_run_in_a_process_of_its_own_leaves_this_one_alone() -> None:
+    assert isolated(os.getpid) != os.getpid()
 
 
 def test_make_bench_starts_benchmarks_that_exist(

@@ -98,17 +98,16 @@ def race(setup: Setup, options: argparse.Namespace) -> list[dict[str, Any]]:
     for name in dict.fromkeys(pick_precision(name, device).name for name in options.precision):
         at = replace(setup, precision=name)
         ways = {
-            "PEFT + Trainer, batch 1": partial(isolated, train_theirs, at),
-            "ours, micro-batch 1": partial(isolated, train_ours, at, {"micro_batch_tokens": 0}),
-            "ours, token budget": partial(isolated, train_ours, at, {}),
+            "PEFT + Trainer, batch 1": partial(train_theirs, at),
+            "ours, micro-batch 1": partial(train_ours, at, {"micro_batch_tokens": 0}),
+            "ours, token budget": partial(train_ours, at, {}),
         }
         for flag in options.switches:
-            changes = {flag.replace("-", "_"): True}
-            ways[f"ours, {flag}"] = partial(isolated, train_ours, at, changes)
+            ways[f"ours, {flag}"] = partial(train_ours, at, {flag.replace("-", "_"): True})
         runs: dict[str, list[Run]] = {way: [] for way in ways}
         for _ in range(options.runs):
             for way, start in ways.items():
-                runs[way].append(start())
+                runs[way].append(start() if options.short else isolated(start))
         records.append(
             {"setup": asdict(at), "runs": {w: [asdict(r) for r in runs[w]] for w in ways}}
         )
