@@ -13,7 +13,7 @@ from transformers import (
 
 from common.console import UserError, first_line
 from lora.adapter import CONFIG as ADAPTER_CONFIG
-from lora.adapter import base_of, load_adapter
+from lora.adapter import base_bits_of, base_of, load_adapter
 from model.base import load_base, with_padding
 from model.device import place
 
@@ -31,7 +31,14 @@ def load_model(name: str, device: torch.device) -> Opened:
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     folder = Path(name)
     if (folder / ADAPTER_CONFIG).is_file():
-        base = load_base(base_of(folder), dtype)
+        bits = base_bits_of(folder)
+        base = load_base(base_of(folder), "auto" if bits else dtype)
+        if bits:  # the base that the adapter was trained on
+            # Imported here because it imports bitsandbytes, which takes a second.
+            from quant.frozen import quantize_base
+
+            device = without_mps(device)
+            quantize_base(base.model, bits, device, dtype)
         load_adapter(base.model, folder)
     elif (folder / "config.json").is_file():
         try:
@@ -54,10 +61,13 @@ def _open_folder(folder: Path, device: torch.device, dtype: torch.dtype) -> Open
         # Imported here because it imports bitsandbytes, which takes a second.
         from quant.store import load_quantized
 
-        # bitsandbytes has not been tried on Apple's GPU.
-        device = torch.device("cpu") if device.type == "mps" else device
-        return load_quantized(folder, device), tokenizer
+        return load_quantized(folder, without_mps(device)), tokenizer
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
     )
     return place(model, device).eval(), tokenizer
+
+
+def without_mps(device: torch.device) -> torch.device:
+    """The CPU instead of Apple's GPU, on which bitsandbytes has not been tried."""
+    return torch.device("cpu") if device.type == "mps" else device

@@ -4,22 +4,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from common.console import UserError
-from lora.layer import LoRALinear, is_linear
+from lora.layer import LoRALinear, is_conv1d, is_linear, linear_shape
 
 DEFAULT_TARGETS = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """The hyperparameters of an adapter. `targets` are suffixes of module names."""
+    """The hyperparameters of an adapter. `targets` are suffixes of module names.
+
+    "attn.c_attn:qv" adapts q and v alone of the matrix in which GPT-2 keeps q, k and v.
+    """
 
     rank: int = 16
     alpha: float = 32.0
     dropout: float = 0.05
     targets: tuple[str, ...] = DEFAULT_TARGETS
+    rslora: bool = False
 
 
 def inject_lora(model: nn.Module, config: LoraConfig) -> list[str]:
@@ -35,17 +40,33 @@ def inject_lora(model: nn.Module, config: LoraConfig) -> list[str]:
         raise UserError(
             "이 모델에는 이미 LoRA가 들어 있습니다. 새로 불러온 모델을 쓰거나 먼저 병합하세요."
         )
-    names = find_targets(model, config.targets)
+    found = find_targets(model, config.targets)
     # Freeze first: the A and B that are created below are the only parameters that train.
     model.requires_grad_(False)
-    for name in names:
+    for name, parts in found.items():
         base = model.get_submodule(name)
-        replace_module(model, name, LoRALinear(base, config.rank, config.alpha, config.dropout))
-    return names
+        layer = LoRALinear(base, config.rank, config.alpha, config.dropout, config.rslora)
+        if parts:
+            train_rows_of(parts, layer.lora_B)
+        replace_module(model, name, layer)
+    return list(found)
 
 
-def find_targets(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
-    """Names of the linear layers that end in one of `targets`, as whole dotted parts.
+def train_rows_of(parts: str, b: nn.Parameter) -> None:
+    """Give no gradient to those rows of B, (out, rank), that belong to other letters than `parts`.
+
+    GPT-2's `c_attn` writes q, k and v, a third of its outputs each. B starts at zero, so a row
+    without gradient stays zero, and the adapter is saved like any other.
+    """
+    third = len(b) // 3
+    frozen = torch.tensor([part not in parts for part in "qkv"]).repeat_interleave(third)[:, None]
+    b.register_hook(lambda gradient: gradient.masked_fill(frozen.to(gradient.device), 0))
+
+
+def find_targets(model: nn.Module, targets: tuple[str, ...]) -> dict[str, str]:
+    """The linear layers that end in one of `targets`, as whole dotted parts.
+
+    Returns their names, each with the letters that stand after the colon of its target, if any.
 
     An output head that shares its weight with the token embedding cannot be a target: merging into
     the one would change the other.
@@ -55,17 +76,33 @@ def find_targets(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
     allowed = {
         name for name, m in modules.items() if is_linear(m) and id(m.weight) not in embeddings
     }
-    found: list[str] = []
+    found: dict[str, str] = {}
     for target in targets:
-        matches = [name for name in modules if f".{name}".endswith(f".{target}")]
+        suffix, colon, parts = target.partition(":")
+        matches = [name for name in modules if f".{name}".endswith(f".{suffix}")]
         if not matches or not allowed.issuperset(matches):
             suffixes = sorted({".".join(name.split(".")[-2:]) for name in allowed})
             raise UserError(
                 f"LoRA 대상 '{target}'에 맞는 선형층이 없습니다. "
                 f"--targets에 이 중에서 고르세요: {', '.join(suffixes)}"
             )
-        found += [name for name in matches if name not in found]
+        splits = parts and set(parts) <= set("qkv") and all(is_qkv(model, n) for n in matches)
+        if colon and not splits:
+            raise UserError(
+                f"LoRA 대상 '{target}': q, k, v로 나눌 수 있는 것은 GPT-2의 attn.c_attn뿐입니다. "
+                "--targets attn.c_attn:qv처럼 쓰세요."
+            )
+        found |= dict.fromkeys(matches, parts)
     return found
+
+
+def is_qkv(model: nn.Module, name: str) -> bool:
+    """Whether the layer is the matrix in which GPT-2 computes q, k and v, one after the other."""
+    layer = model.get_submodule(name)
+    if not (name.endswith("c_attn") and is_linear(layer) and is_conv1d(layer)):
+        return False
+    inputs, outputs = linear_shape(layer)
+    return outputs == 3 * inputs
 
 
 def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:
@@ -81,8 +118,11 @@ def lora_layers(model: nn.Module) -> dict[str, LoRALinear]:
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """The number of trainable parameters, and of all parameters."""
-    parameters = list(model.parameters())
-    return sum(p.numel() for p in parameters if p.requires_grad), sum(p.numel() for p in parameters)
+    sizes = {p: p.numel() for p in model.parameters()}
+    for p in sizes:
+        if state := getattr(p, "quant_state", None):  # of a 4-bit weight, two of which fill a byte
+            sizes[p] = state.shape.numel()
+    return sum(n for p, n in sizes.items() if p.requires_grad), sum(sizes.values())
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from huggingface_hub import HfApi, try_to_load_from_cache
@@ -50,8 +51,10 @@ class BaseSource:
     notice: str = ""  # what the person at the terminal should know about the decision
 
 
-def load_base(source: BaseSource | str, dtype: torch.dtype = torch.float32) -> Base:
-    """Load a base and prepare it for training.
+def load_base(
+    source: BaseSource | str, dtype: torch.dtype | Literal["auto"] = torch.float32
+) -> Base:
+    """Load a base and prepare it for training; "auto" is the dtype of its file.
 
     A name is looked up by `find_base`, whose notice then goes to stderr.
     """

@@ -8,7 +8,7 @@ import torch
 from common.console import option, parse_options, run, validate
 from common.folders import find_adapter, output_folder
 from common.locks import exclusive
-from lora.adapter import base_of
+from lora.adapter import base_bits_of, base_of
 from model.base import load_base
 from quant.build import merge, quantize, size_in_mb
 from quant.store import default_compute_dtype
@@ -30,13 +30,15 @@ def main() -> None:
     validate(options)
     adapter = options.adapter or find_adapter(options.output_dir)
     base = load_base(base_of(adapter))
-    print(f"어댑터: {adapter} (베이스 {base.name})")
+    bits = base_bits_of(adapter)
+    trained_on = f", {bits}비트로 학습해 그 값에 합침" if bits else ""
+    print(f"어댑터: {adapter} (베이스 {base.name}{trained_on})")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     four_bit = FourBit(options.double_quant, default_compute_dtype(device))
     merged = output_folder(options.output_dir, base.name, "merged")
     quantized = output_folder(options.output_dir, base.name, f"{options.bits}bit")
     with exclusive(options.output_dir):
-        merge(base, adapter, merged)
+        merge(base, adapter, merged, device)
         errors = quantize(base, four_bit if options.bits == 4 else EightBit(), device, quantized)
     worst = max(errors, key=lambda layer: errors[layer])
     print(

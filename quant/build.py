@@ -8,15 +8,24 @@ from torch import Tensor
 
 from common.console import UserError
 from common.files import atomic_directory
-from lora.adapter import load_adapter
+from lora.adapter import base_bits_of, load_adapter
 from lora.merge import merge_lora
 from model.base import Base
+from quant.frozen import round_base
 from quant.store import save_quantized
 from quant.swap import EightBit, FourBit, quantize_weights, swap_modules
 
+CPU = torch.device("cpu")
 
-def merge(base: Base, adapter: Path, directory: Path) -> None:
-    """Merge the adapter into the base in fp32, in place, and write the sum in fp16."""
+
+def merge(base: Base, adapter: Path, directory: Path, device: torch.device = CPU) -> None:
+    """Merge the adapter into the base in fp32, in place, and write the sum in fp16.
+
+    If the base was quantised in training, it is quantised again, on `device`, and the adapter is
+    merged into what its weights then stand for.
+    """
+    if bits := base_bits_of(adapter):
+        round_base(base.model, bits, device)
     load_adapter(base.model, adapter)
     merge_lora(base.model)
     base.model.half()
