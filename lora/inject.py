@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from common.console import UserError
-from lora.layer import LoRALinear, is_conv1d, is_linear, linear_shape
+from lora.fused import can_split, train_parts
+from lora.layer import LoRALinear, is_linear
 
 DEFAULT_TARGETS = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 
@@ -17,7 +17,7 @@ DEFAULT_TARGETS = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 class LoraConfig:
     """The hyperparameters of an adapter. `targets` are suffixes of module names.
 
-    "attn.c_attn:qv" adapts q and v alone of the matrix in which GPT-2 keeps q, k and v.
+    `lora/fused.py` explains what may follow a colon, as in "attn.c_attn:qv".
     """
 
     rank: int = 16
@@ -47,20 +47,9 @@ def inject_lora(model: nn.Module, config: LoraConfig) -> list[str]:
         base = model.get_submodule(name)
         layer = LoRALinear(base, config.rank, config.alpha, config.dropout, config.rslora)
         if parts:
-            train_rows_of(parts, layer.lora_B)
+            train_parts(layer.lora_B, parts)
         replace_module(model, name, layer)
     return list(found)
-
-
-def train_rows_of(parts: str, b: nn.Parameter) -> None:
-    """Give no gradient to those rows of B, (out, rank), that belong to other letters than `parts`.
-
-    GPT-2's `c_attn` writes q, k and v, a third of its outputs each. B starts at zero, so a row
-    without gradient stays zero, and the adapter is saved like any other.
-    """
-    third = len(b) // 3
-    frozen = torch.tensor([part not in parts for part in "qkv"]).repeat_interleave(third)[:, None]
-    b.register_hook(lambda gradient: gradient.masked_fill(frozen.to(gradient.device), 0))
 
 
 def find_targets(model: nn.Module, targets: tuple[str, ...]) -> dict[str, str]:
@@ -86,23 +75,13 @@ def find_targets(model: nn.Module, targets: tuple[str, ...]) -> dict[str, str]:
                 f"LoRA 대상 '{target}'에 맞는 선형층이 없습니다. "
                 f"--targets에 이 중에서 고르세요: {', '.join(suffixes)}"
             )
-        splits = parts and set(parts) <= set("qkv") and all(is_qkv(model, n) for n in matches)
-        if colon and not splits:
+        if colon and not all(can_split(name, modules[name], parts) for name in matches):
             raise UserError(
                 f"LoRA 대상 '{target}': q, k, v로 나눌 수 있는 것은 GPT-2의 attn.c_attn뿐입니다. "
                 "--targets attn.c_attn:qv처럼 쓰세요."
             )
         found |= dict.fromkeys(matches, parts)
     return found
-
-
-def is_qkv(model: nn.Module, name: str) -> bool:
-    """Whether the layer is the matrix in which GPT-2 computes q, k and v, one after the other."""
-    layer = model.get_submodule(name)
-    if not (name.endswith("c_attn") and is_linear(layer) and is_conv1d(layer)):
-        return False
-    inputs, outputs = linear_shape(layer)
-    return outputs == 3 * inputs
 
 
 def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:
@@ -118,11 +97,15 @@ def lora_layers(model: nn.Module) -> dict[str, LoRALinear]:
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """The number of trainable parameters, and of all parameters."""
-    sizes = {p: p.numel() for p in model.parameters()}
-    for p in sizes:
-        if state := getattr(p, "quant_state", None):  # of a 4-bit weight, two of which fill a byte
-            sizes[p] = state.shape.numel()
-    return sum(n for p, n in sizes.items() if p.requires_grad), sum(sizes.values())
+
+    def count(parameter: nn.Parameter) -> int:
+        state = getattr(
+            parameter, "quant_state", None
+        )  # of 4-bit weights, two of which share a byte
+        return state.shape.numel() if state else parameter.numel()
+
+    sizes = [(p.requires_grad, count(p)) for p in model.parameters()]
+    return sum(size for trains, size in sizes if trains), sum(size for _, size in sizes)
 
 
 @contextmanager

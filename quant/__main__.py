@@ -10,7 +10,7 @@ from common.folders import find_adapter, output_folder
 from common.locks import exclusive
 from lora.adapter import base_bits_of, base_of
 from model.base import load_base
-from quant.build import merge, quantize, size_in_mb
+from quant.build import add_adapter, merge, quantize, size_in_mb
 from quant.store import default_compute_dtype
 from quant.swap import EightBit, FourBit
 
@@ -39,6 +39,12 @@ def main() -> None:
     quantized = output_folder(options.output_dir, base.name, f"{options.bits}bit")
     with exclusive(options.output_dir):
         merge(base, adapter, merged, device)
+        if bits == options.bits:
+            # Q(W) + B·A would be rounded back to Q(W), its nearest: what was learnt would be lost.
+            # W lies anywhere between two levels, so that W + B·A is rounded to the next one as
+            # often as B·A is long.
+            base = load_base(base.name)
+            add_adapter(base, adapter)
         errors = quantize(base, four_bit if options.bits == 4 else EightBit(), device, quantized)
     worst = max(errors, key=lambda layer: errors[layer])
     print(

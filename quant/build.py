@@ -26,6 +26,14 @@ def merge(base: Base, adapter: Path, directory: Path, device: torch.device = CPU
     """
     if bits := base_bits_of(adapter):
         round_base(base.model, bits, device)
+    add_adapter(base, adapter)
+    with atomic_directory(directory) as draft:
+        base.model.save_pretrained(draft)
+        base.tokenizer.save_pretrained(draft)
+
+
+def add_adapter(base: Base, adapter: Path) -> None:
+    """Add the adapter to the weights of a plain base in fp32, in place, and round them to fp16."""
     load_adapter(base.model, adapter)
     merge_lora(base.model)
     base.model.half()
@@ -35,9 +43,6 @@ def merge(base: Base, adapter: Path, directory: Path, device: torch.device = CPU
                 f"{adapter}: 병합한 {name}이(가) fp16의 범위를 넘습니다. "
                 "--learning-rate를 낮춰 다시 학습하세요."
             )
-    with atomic_directory(directory) as draft:
-        base.model.save_pretrained(draft)
-        base.tokenizer.save_pretrained(draft)
 
 
 def quantize(

@@ -13,6 +13,7 @@ from common.console import UserError
 from infer.models import load_model
 from lora.adapter import base_bits_of, save_adapter
 from lora.inject import LoraConfig, count_parameters, inject_lora, lora_layers
+from lora.merge import merge_lora
 from model.base import load_base
 from model.loss import response_loss
 from quant.build import merge
@@ -147,6 +148,28 @@ def test_merged_is_what_was_trained(trained: Path, tmp_path: Path) -> None:
     error = (logits(merged) - truth).norm() / truth.norm()
     elsewhere = logits(adapted(make_model(n_embd=128)))  # merged into W, as most scripts do
     assert error < 2e-3 < 0.05 < (elsewhere - truth).norm() / truth.norm()
+
+
+def test_quantised_again_the_adapter_survives_in_w_alone() -> None:
+    """Why `python -m quant` does not quantise the merged model to the bits of the training."""
+
+    def learnt(model: GPT2LMHeadModel) -> Tensor:
+        """The share of B·A that is left in 4 bits, layer by layer."""
+        inject_lora(model, LORA)
+        torch.manual_seed(1)
+        for layer in lora_layers(model).values():
+            nn.init.normal_(layer.lora_B, std=0.005)  # B·A is a hundredth of W, as in training
+        deltas = {name: layer.delta_weight().T for name, layer in lora_layers(model).items()}
+        merge_lora(model)
+        round_base(model, 4, CPU)
+        changes = {
+            n: model.get_submodule(n).weight - before.get_submodule(n).weight for n in deltas
+        }
+        return torch.stack([(changes[n] * d).sum() / d.square().sum() for n, d in deltas.items()])
+
+    before = rounded(4)
+    assert learnt(rounded(4)).abs().max() < 0.1
+    assert abs(learnt(make_model(n_embd=128).half().float()).mean() - 1) < 0.1
 
 
 def test_infer_opens_the_base_that_was_trained_on(trained: Path) -> None:
