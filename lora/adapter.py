@@ -65,7 +65,8 @@ def save_adapter(
     key of adapter_config.json that it does not know.
     """
     weights = {key: matrix.detach().cpu().contiguous() for key, matrix in matrices(model).items()}
-    header = {"format": "pt"} | ({BASE_BITS: str(base_bits)} if base_bits else {})
+    # One key alone: safetensors writes two in any order, and equal runs have to leave equal bytes.
+    header = {BASE_BITS: str(base_bits)} if base_bits else {"format": "pt"}
     save_file(weights, directory / WEIGHTS, metadata=header)
     settings = PLAIN | {
         "task_type": "CAUSAL_LM",

@@ -197,6 +197,11 @@ def test_peft_opens_it_over_transformers_own_4_bit_base(
 
 def test_the_record_of_the_bits(trained: Path, tmp_path: Path) -> None:
     assert base_bits_of(trained) == 4
+    weights = trained / "adapter_model.safetensors"
+    before = weights.read_bytes()
+    for _ in range(8):
+        save_adapter(adapted(frozen(4)), LORA, str(tmp_path / "base"), trained, base_bits=4)
+        assert weights.read_bytes() == before
     plain = tmp_path / "plain"
     plain.mkdir()
     save_adapter(adapted(make_model()), LORA, "base", plain)
