@@ -40,8 +40,8 @@ def example_pieces(example: Example, tokenizer: PreTrainedTokenizerBase) -> list
     """The example as training sees it, padded as a micro-batch of its own, piece by piece."""
     ids = list(example.input_ids)
     prompt_length = example.labels.count(IGNORE)
-    prompt = str(tokenizer.decode(ids[:prompt_length]))
-    summary = str(tokenizer.decode(ids[prompt_length:-1]))
+    prompt = str(tokenizer.decode(ids[:prompt_length], skip_special_tokens=True))
+    summary = str(tokenizer.decode(ids[prompt_length:-1], skip_special_tokens=True))
     padding = -len(ids) % LENGTH_MULTIPLE
     return [
         *(Piece(text, tokens, "prompt") for text, tokens in characters(tokenizer, prompt)),

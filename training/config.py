@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.console import Check, option, validate
 from data.batches import LENGTH_MULTIPLE, round_up
-from lora.inject import DEFAULT_TARGETS, LoraConfig
+from lora.inject import LoraConfig
 
 POSITIVE: Check = (lambda value: 0 < value < 2**31, "0보다 크고 2^31보다 작아야 합니다")
 NOT_NEGATIVE: Check = (lambda value: 0 <= value < math.inf, "0 이상이어야 합니다")
@@ -41,7 +41,7 @@ class TrainConfig:
     rank: int = option(16, "LoRA의 랭크 r", POSITIVE)
     alpha: float = option(32.0, "LoRA의 배율 alpha (업데이트에 alpha/r을 곱함)", POSITIVE)
     dropout: float = option(0.05, "LoRA 입력의 드롭아웃", FRACTION)
-    targets: list[str] = option(list(DEFAULT_TARGETS), "LoRA를 붙일 층 이름의 끝부분")
+    targets: list[str] = option([], "LoRA를 붙일 층 이름의 끝부분. 안 주면 블록의 선형층 모두")
 
     # The optimizer.
     learning_rate: float | None = option(
@@ -113,7 +113,9 @@ class TrainConfig:
         """The user's, or 3e-3 at a width of 256, falling as 1 / width (embedded base: 2.4e-3).
 
         3e-3 was chosen in a sweep on the first embedded base (BENCHMARKS.md). That Adam's best rate
-        falls as 1 / width is a result of muP (https://arxiv.org/abs/2203.03466, table 3).
+        falls as 1 / width is a result of muP (https://arxiv.org/abs/2203.03466, table 3). At the
+        widths of Llama 7B to 65B the rule gives 1.9e-4 to 0.9e-4, close to the 2e-4 and 1e-4 that
+        QLoRA found for them (https://arxiv.org/abs/2305.14314, table 9).
         """
         return self.learning_rate or 3e-3 * 256 / width
 
