@@ -12,6 +12,7 @@ from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -84,8 +85,7 @@ def load_base(source: BaseSource | str, dtype: torch.dtype = torch.float32) -> B
     note(notice)
     # Training teaches this EOS, so whoever opens what is written later has to stop at it.
     model.config.eos_token_id = tokenizer.eos_token_id
-    if model.generation_config is not None:
-        model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
     prepare(model)
     return Base(model.eval(), tokenizer, source.name)
 
@@ -114,6 +114,8 @@ def open_model(folder: Path, weights: Path, dtype: torch.dtype) -> PreTrainedMod
             config=config,
             dtype=dtype,
             attn_implementation=attention_of(config),
+            # Decoding settings are ours, and transformers would look for them beside the weights.
+            generation_config=GenerationConfig.from_model_config(config),
             weights_only=True,  # of a pickle read numbers, and run nothing
             trust_remote_code=False,
             output_loading_info=True,
