@@ -58,7 +58,7 @@ def default_targets(model: nn.Module) -> tuple[str, ...]:
 
 def names_in_block(names: Iterable[str]) -> tuple[str, ...]:
     """What follows the number of the block: "attn.c_attn" of "transformer.h.0.attn.c_attn"."""
-    matches = (re.search(r"\.\d+\.(\D+)$", name) for name in names)
+    matches = (re.fullmatch(r".*\.\d+\.(.+)", name) for name in names)
     return tuple(dict.fromkeys(match[1] for match in matches if match))
 
 
