@@ -106,12 +106,15 @@ def metaspace(newline: bool = True) -> str:
     return json.dumps(content | {"pre_tokenizer": old, "decoder": old})
 
 
-def write_base(folder: Path, tokenizer: str | None = None, **config: Any) -> Path:
-    """KoGPT2's folder: type gpt2, no tokenizer_config.json, ids of special tokens in the config."""
+def write_base(
+    folder: Path, tokenizer: str | None = None, family: str = "gpt2", **config: Any
+) -> Path:
+    """KoGPT2's folder: no tokenizer_config.json, and the ids of special tokens in config.json."""
     torch.manual_seed(0)
     ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 3}
-    shape = GPT2 | {"vocab_size": VOCABULARY, "n_positions": 1024}
-    model = AutoModelForCausalLM.from_config(GPT2Config(**shape | ids | config))
+    shape = {"vocab_size": VOCABULARY, "max_position_embeddings": 1024} | ids | config
+    settings = FAMILIES[family]
+    model = AutoModelForCausalLM.from_config(settings.from_dict(settings.to_dict(), **shape))
     model.save_pretrained(folder)
     (folder / "tokenizer.json").write_text(tokenizer or metaspace(), encoding="utf-8")
     return folder

@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from common.console import UserError, run
 from evaluation.__main__ import held_out_rows, models_of
 from pretraining.sample import interview_rows
+from tests.bases import as_pickle, write_base
 from tests.conftest import make_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -193,6 +194,35 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
         for name in ("a", "b")
     )
     assert first == second
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gpt_neox", "llama"])
+def test_a_base_as_the_hub_has_it_goes_all_the_way(
+    family: str,
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """KoGPT2's folder, Polyglot-Ko's and Llama's, with their weights as a pickle, and no option."""
+    base = as_pickle(write_base(tmp_path / "base", family=family))
+    monkeypatch.chdir(ROOT)
+    out = ["--output-dir", str(tmp_path)]
+    train = ["--base", str(base), "--data", str(runs / "my.csv"), "--max-steps", "2"]
+    for words in (
+        ["training", *out, *train, "--eval-samples", "1"],
+        ["quant", *out],
+        ["infer", *out, "--max-new-tokens", "3"],
+        ["infer", "--model", str(tmp_path / "base-lora" / "best"), "--max-new-tokens", "3"],
+        ["infer", "--model", str(base), "--max-new-tokens", "3"],
+    ):
+        monkeypatch.setattr("sys.argv", words)
+        importlib.import_module(f"{words[0]}.__main__").main()
+        assert "\ufffd" not in capsys.readouterr().out
+    for name in ("base-merged", "base-bnb-4bit", "base-lora/best"):
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / name)
+        assert tokenizer.decode(tokenizer("질문과 답변")["input_ids"]) == "질문과 답변"
+        assert (tokenizer.eos_token_id, tokenizer.pad_token_id) == (1, 3)
 
 
 @pytest.mark.parametrize(
