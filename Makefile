@@ -14,7 +14,7 @@ endif
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  변수: BASE=gpt2-medium  DATA=my.csv  BITS=8  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
+	@echo '  변수: BASE=skt/kogpt2-base-v2  DATA=my.csv  BITS=8  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
 	@echo '  옵션: $(BIN)/python -m training --help (quant, infer, chat도 같음)'
 
 setup: .venv/requirements ## 가상환경을 만들고 패키지를 설치 (다른 명령이 알아서 부름)

@@ -25,6 +25,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     Qwen2Config,
+    Qwen3Config,
 )
 
 from data.interviews import SAMPLE_CSV
@@ -52,6 +53,7 @@ FAMILIES: dict[str, PreTrainedConfig] = {
     "llama": LlamaConfig(**GROUPED),
     "mistral": MistralConfig(**GROUPED, sliding_window=16),
     "qwen2": Qwen2Config(**GROUPED),
+    "qwen3": Qwen3Config(**GROUPED, head_dim=16),
     "gpt_neox": GPTNeoXConfig(**BLOCKS),
     "opt": OPTConfig(**BLOCKS, ffn_dim=128, word_embed_proj_dim=64),
     "gemma2": Gemma2Config(**GEMMA, final_logit_softcapping=3.0, attn_logit_softcapping=2.0),
