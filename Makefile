@@ -9,7 +9,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quantize evaluate infer chat web test torture bench lint base sample clean
+.PHONY: help setup train quantize evaluate infer chat web test torture bench lint base clean
 
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,9 +53,6 @@ lint: .venv/requirements-dev ## ruff와 mypy
 
 base: .venv/requirements ## 내장 베이스를 처음부터 다시 학습 (몇 시간, CORPUS=폴더)
 	@$(BIN)/python -m pretraining $(if $(CORPUS),--corpus "$(CORPUS)") $(ARGS)
-
-sample: .venv/requirements ## data/sample_interview.csv를 다시 씀
-	@$(BIN)/python -m pretraining.sample $(ARGS)
 
 clean: ## 가상환경과 캐시를 지움 (checkpoints/는 그대로)
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

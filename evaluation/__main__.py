@@ -81,12 +81,12 @@ def main() -> None:
             )
 
     signatures = "\n".join(f"{name}: {value}" for name, value in results[0].signatures.items())
-    text = f"{results_table(results)}\n\n{signatures}"
+    text = f"{results_table(results)}\n\n요약 후보: {options.candidates}개\n{signatures}"
     print(f"\n{text}")
     show(list(rows)[: options.show], results)
     folder = adapter.parent
     with exclusive(folder):
-        write_comparison(folder, list(rows), results, options.tokenization)
+        write_comparison(folder, list(rows), results, options.tokenization, options.candidates)
         write_file(folder / "comparison.md", f"{text}\n")
         print(f"\n결과: {folder / 'comparison.json'}, {folder / 'comparison.md'}")
         if (folder / "report.json").exists():

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from common.console import UserError, run
 from evaluation.__main__ import held_out_rows, models_of
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 from tests.conftest import make_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -219,7 +219,7 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
         (["evaluation", "--limit", "0"], "--limit 0"),
         (["evaluation", "--show", "-1"], "--show -1"),
         (["evaluation", "--output-dir", "{tmp}"], "make train"),
-        (["pretraining.sample", "--rows", "0"], "--rows 0"),
+        (["pretraining.rows", "--rows", "0"], "--rows 0"),
         (["infer", "--model", "no-such-folder"], "no-such-folder"),
         (["data", "check", "--data", "{tmp}"], "파일이 없습니다"),
         (["data", "nonsense"], "nonsense"),

@@ -22,7 +22,7 @@ from infer.generate import decode, forbid_repeats, generate, keep_likeliest, pen
 from infer.settings import GREEDY
 from infer.summarize import pad_left
 from model.base import EMBEDDED, load_base
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 from tests.conftest import make_model
 
 EOS = 0
