@@ -124,11 +124,11 @@ def whole_characters(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int]) -> 
     last = 0  # how many tokens the last piece has
     for token in ids:
         window.append(token)
-        text = tokenizer.decode(window, skip_special_tokens=True)
+        text = str(tokenizer.decode(window, skip_special_tokens=True))
         if text.endswith("\ufffd"):
             yield ""
             continue
-        before = tokenizer.decode(window[:last], skip_special_tokens=True)
+        before = str(tokenizer.decode(window[:last], skip_special_tokens=True))
         yield text[len(before) :].replace("\ufffd", "")
         window = window[last:]
         last = len(window)
