@@ -17,6 +17,7 @@ from data.text import clean_text
 EMBEDDED = Path(__file__).resolve().parent.parent / "checkpoints" / "ko-gpt2-mini"
 QUESTION = "실패했던 일을 말씀해 주세요."
 ANSWER = "음, 재고를 잘못 세어 출고가 3일 늦었습니다. 그 뒤로는 두 사람이 따로 세었습니다. "
+SENTENCE = "재고를 두 사람이 따로 세었다."
 
 
 def load_tokenizer() -> PreTrainedTokenizerBase:
@@ -28,7 +29,7 @@ def load_examples() -> list[Example]:
     """Eight rows whose summaries have one to eight sentences."""
     count = range(1, 9)
     columns = {"question": [QUESTION] * 8, "answer": [ANSWER] * 8, "row": list(count)}
-    summaries = [" ".join(["재고를 두 사람이 따로 세었다."] * n) for n in count]
+    summaries = [" ".join([SENTENCE] * n) for n in count]
     rows = Dataset.from_dict(columns | {"summary": summaries})
     return encode_rows(rows, load_tokenizer(), max_length=1024)
 
@@ -44,10 +45,10 @@ def masking_by_id_loses_eos() -> Proof:
 @claim("프롬프트에는 손실이 없다: 요약과 EOS의 토큰만 배운다")
 def the_prompt_is_masked() -> Proof:
     tokenizer, example = load_tokenizer(), load_examples()[0]
+    response = [*tokenizer(SENTENCE)["input_ids"], tokenizer.eos_token_id]
     learnt = [label for label in example.labels if label != IGNORE]
-    text = tokenizer.decode(learnt)
-    numbers = {"배우는 토큰": len(learnt), "모든 토큰": len(example.labels)}
-    return Proof(numbers, text == "재고를 두 사람이 따로 세었다." + tokenizer.eos_token)
+    numbers = {"배우는 토큰": len(learnt), "요약과 EOS의 토큰": len(response)}
+    return Proof(numbers, learnt == response)
 
 
 @claim("오른쪽부터 자르면 '### Response:'가 사라진다")
@@ -84,10 +85,8 @@ def a_typed_eos_is_text() -> Proof:
 def nfd_is_nfc() -> Proof:
     tokenizer, text = load_tokenizer(), "면접에서 배운 점"
     nfd = unicodedata.normalize("NFD", text)
-    cleaned, raw = (len(tokenizer(t)["input_ids"]) for t in (clean_text(nfd), nfd))
-    return Proof(
-        {"토큰: 모아서": cleaned, "나눈 채로": raw}, clean_text(nfd) == text and cleaned < raw
-    )
+    ours, raw = (len(tokenizer(t)["input_ids"]) for t in (clean_text(nfd), nfd))
+    return Proof({"토큰: 모아서": ours, "나눈 채로": raw}, clean_text(nfd) == text and ours < raw)
 
 
 @claim("보이지 않는 공백은 빼지만, 이모지를 잇는 문자는 남긴다")

@@ -85,7 +85,7 @@ def test_transformers_top_k() -> None:
 
 
 def test_transformers_top_p() -> None:
-    """`test_top_p_dist_warper`: 0.5 + 0.3 is 0.79999 in float, and yet reaches 0.8."""
+    """`test_top_p_dist_warper`: in float, too, 0.5 and 0.3 reach 0.8."""
     probabilities = torch.tensor([[0.3, 0.1, 0.1, 0.5], [0.15, 0.3, 0.3, 0.25]])
     kept = keep_likeliest(probabilities.log(), top_k=0, top_p=0.8).exp()
     expected = torch.tensor([[0.3, 0.0, 0.0, 0.5], [0.0, 0.3, 0.3, 0.25]])

@@ -74,7 +74,7 @@ def mean_over_the_whole_batch() -> Proof:
     return Proof({"1×8과의 차이: 2×4": ours, "평균의 평균": wrong}, ours < 1e-4 < 0.01 < wrong)
 
 
-@claim("출력층을 응답 위치에만 써도 손실과 그래디언트가 같다")
+@claim("출력층을 응답 위치에만 써도 그래디언트가 같다")
 def response_only_head_is_the_full_head() -> Proof:
     batch = collate(load_examples(), pad_id=0)
     ours, theirs = adapted(), adapted()
