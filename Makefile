@@ -9,12 +9,12 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quantize evaluate infer chat web test torture bench lint base clean
+.PHONY: help setup train quantize evaluate infer chat web verify test torture bench lint base clean
 
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  변수: BASE=gpt2-medium  DATA=my.csv  BITS=8  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
+	@echo '  변수: BASE=gpt2-medium  DATA=my.csv  BITS=8  LESSON=lora  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
 	@echo '  옵션: $(BIN)/python -m training --help (quant, infer, chat도 같음)'
 
 setup: .venv/requirements ## 가상환경을 만들고 패키지를 설치 (다른 명령이 알아서 부름)
@@ -38,6 +38,9 @@ chat: .venv/requirements ## 터미널에서 모델과 이야기
 
 web: .venv/requirements-web ## 브라우저에서 (http://127.0.0.1:7860)
 	@$(BIN)/python -m chat.web $(ARGS)
+
+verify: .venv/requirements ## 여섯 과의 주장을 이 컴퓨터에서 증명 (LESSON=lora: 한 과만)
+	@$(BIN)/python -m verify $(if $(LESSON),--lesson "$(LESSON)") $(ARGS)
 
 test: .venv/requirements-dev ## 테스트 (페이지의 테스트에는 chromium도 필요)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
