@@ -14,6 +14,7 @@ from data.text import clean_text
 
 COLUMNS = ("question", "answer", "summary")
 USER_CSV = Path("data/aihub_interview.csv")
+VALIDATION_CSV = Path("data/aihub_validation.csv")
 SAMPLE_CSV = Path("data/sample_interview.csv")
 
 # UTF-8, with or without BOM, or CP949, which Excel writes in Korea. CP949 is tried second, because
