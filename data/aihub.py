@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from tqdm import tqdm
 
 from common.console import UserError, one_line, table
 from common.files import atomic_file
-from data.archives import Unusable, count_labels, find_sources, read_labels
+from data.archives import Unusable, find_sources, read_labels
 from data.interviews import COLUMNS, USER_CSV, VALIDATION_CSV
 from data.text import clean_text
 
@@ -94,17 +95,12 @@ def import_aihub(paths: Sequence[Path], folder: Path) -> Imported:
             raise UserError(f"{folder / name}: 이미 있습니다. 옮기거나 지우고 다시 실행하세요.")
     folder.mkdir(parents=True, exist_ok=True)
     sources = find_sources(paths)
-    labels = tqdm(
-        read_labels(sources),
-        total=count_labels(sources),
-        desc="AI Hub",
-        unit="건",
-        dynamic_ncols=True,
-    )
+    count = sum(1 for source in sources for _ in read_labels(source))  # opens every zip
+    labels = chain.from_iterable(map(read_labels, sources))
     found = Imported()
     with ExitStack() as files:
         writers: dict[str, csv.DictWriter[str]] = {}
-        for label in labels:
+        for label in tqdm(labels, "AI Hub", count, unit="건", dynamic_ncols=True):
             try:
                 part, row = part_of(label.name), to_row(label.read())
                 found.add(part, row)

@@ -107,10 +107,9 @@ def _zips(folder: Path, files: Sequence[str]) -> Iterator[Source]:
 
 
 def is_audio(name: str) -> bool:
-    """Whether a folder or zip of this name holds audio. macOS spells Korean names in NFD."""
-    return name.startswith(("TS_", "VS_")) or unicodedata.normalize("NFC", name).endswith(
-        "원천데이터"
-    )
+    """Whether a folder or zip of this name holds audio."""
+    name = unicodedata.normalize("NFC", name)  # macOS spells Korean names in NFD
+    return name.startswith(("TS_", "VS_")) or name.endswith("원천데이터")
 
 
 def is_label(name: str) -> bool:
@@ -118,46 +117,35 @@ def is_label(name: str) -> bool:
     return name.lower().endswith(".json") and not name.startswith(".")
 
 
-def read_labels(sources: Sequence[Source]) -> Iterator[Label]:
-    """The label files of all sources, with one zip open at a time."""
-    for source in sources:
-        with open_labels(source) as labels:
-            yield from labels
+def base_name(name: str) -> str:
+    """The part of a member's name after the last folder."""
+    return name.rpartition("/")[2]
 
 
-def count_labels(sources: Sequence[Source]) -> int:
-    """How many files `read_labels` yields. A zip that cannot be opened is found here."""
-    return sum(1 for _ in read_labels(sources))
-
-
-@contextmanager
-def open_labels(source: Source) -> Iterator[list[Label]]:
-    """The label files of a source, which can be read until the block ends.
+def read_labels(source: Source) -> Iterator[Label]:
+    """The label files of a source, each to be read before the next one is asked for.
 
     Raises:
         UserError: a zip is damaged, or holds more than any archive of AI Hub's.
     """
     if not source.pieces:
-        paths = sorted(path for path in source.path.iterdir() if is_label(path.name))
-        yield [Label(str(path), partial(_read_file, path)) for path in paths]
+        for path in sorted(path for path in source.path.iterdir() if is_label(path.name)):
+            yield Label(str(path), partial(_read_file, path))
         return
     with Pieces(source.pieces) as file:
         with damage_told(source.path):
             archive = zipfile.ZipFile(file)
-        with archive:
-            labels, size = [], 0
-            for member in archive.infolist():
-                name = member_name(member)
-                if is_label(base := name.rpartition("/")[2]) or ZIP.fullmatch(base):
-                    read = partial(_read_member, source.path, archive, member)
-                    labels.append(Label(f"{source.path}/{name.lstrip('/')}", read))
-                    size += member.file_size if member.file_size <= MAX_LABEL else 0
-            if size > MAX_LABELS:
-                raise UserError(
-                    f"{source.path}: 기록이 {MAX_LABELS // 2**30} GiB가 넘는 zip입니다. "
-                    "AI Hub에서 받은 파일인지 확인하세요."
-                )
-            yield labels
+        sizes = [member.file_size for member in archive.infolist()]
+        if sum(size for size in sizes if size <= MAX_LABEL) > MAX_LABELS:
+            raise UserError(
+                f"{source.path}: 풀면 {MAX_LABELS // 2**30} GiB가 넘는 zip입니다. "
+                "AI Hub에서 받은 파일인지 확인하세요."
+            )
+        for member in archive.infolist():
+            name = member_name(member)
+            if is_label(base_name(name)) or ZIP.fullmatch(base_name(name)):
+                read = partial(_read_member, source.path, archive, member)
+                yield Label(f"{source.path}/{name.lstrip('/')}", read)
 
 
 def _read_file(path: Path) -> bytes:
@@ -171,11 +159,12 @@ def _read_file(path: Path) -> bytes:
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    if ZIP.fullmatch(member_name(member).rpartition("/")[2]):
+    name = member_name(member)
+    if ZIP.fullmatch(base_name(name)):
         raise Unusable("zip 안의 zip: 먼저 푸세요")
     if stat.S_ISLNK(member.external_attr >> 16):
         raise Unusable("링크")
-    if ".." in member_name(member).split("/"):
+    if ".." in name.split("/"):
         raise Unusable("이름에 ..이 있음")
     if member.flag_bits & 0x1:
         raise Unusable("암호가 걸림")
@@ -211,7 +200,7 @@ def damage_told(path: Path) -> Iterator[None]:
         yield
     except DAMAGE as error:
         raise UserError(
-            f"{path}: 잘렸거나 손상된 zip입니다 ({error}). 이 파일을 다시 받으세요."
+            f"{path}: 잘렸거나 손상되어 읽을 수 없는 zip입니다 ({error}). AI Hub에서 다시 받으세요."
         ) from error
 
 
@@ -229,7 +218,7 @@ class Pieces(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self.position = offset + (0, self.position, self.starts[-1])[whence]
         if self.position < 0:
-            raise ValueError("negative position")
+            raise io.UnsupportedOperation("negative position")  # an OSError, too
         return self.position
 
     def read(self, size: int = -1) -> bytes:
@@ -237,7 +226,7 @@ class Pieces(io.RawIOBase):
         size = rest if size < 0 else min(size, rest)
         # zipfile reads the list of members at once, and makes an object of each.
         if size > MAX_LISTING:
-            raise zipfile.BadZipFile("too many members")
+            raise zipfile.BadZipFile("파일이 너무 많음")
         content = b""
         while len(content) < size:
             index = bisect_right(self.starts, self.position) - 1
