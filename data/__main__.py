@@ -46,6 +46,8 @@ def aihub(argv: list[str]) -> None:
     for part in sorted({part for part, _ in found.rows}):
         print(f"{part}: {options.output_dir / PARTS[part]}")
     print(DO_NOT_PUBLISH)
+    if options.output_dir == USER_CSV.parent:
+        print("다음: make train (python -m training)")
 
 
 COMMANDS = {"check": check, "aihub": aihub}

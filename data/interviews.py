@@ -90,7 +90,8 @@ def split_interviews(rows: Dataset, by: str = "row", seed: int = 42) -> tuple[Da
     if by == "row":
         split = rows.train_test_split(test_size=count, seed=seed)
         return split["train"], split["test"]
-    repeats = Counter(rows["question"])
+    asked = list(rows["question"])
+    repeats = Counter(asked)
     if len(repeats) == 1:
         raise UserError("--split question: 질문이 한 가지뿐이라 나눌 수 없습니다.")
     questions = list(repeats)
@@ -101,9 +102,8 @@ def split_interviews(rows: Dataset, by: str = "row", seed: int = 42) -> tuple[Da
             held_out.add(question)
             count -= repeats[question]
     held_out = held_out or {min(questions, key=repeats.__getitem__)}
-    train, validation = [], []
-    for index, question in enumerate(rows["question"]):
-        (validation if question in held_out else train).append(index)
+    train = [i for i, question in enumerate(asked) if question not in held_out]
+    validation = [i for i, question in enumerate(asked) if question in held_out]
     return rows.select(train), rows.select(validation)
 
 
