@@ -67,13 +67,14 @@ class Imported:
 
     def describe(self) -> str:
         """The rows of each occupation, and what was left out and why, in Korean."""
-        counts = [
-            (name, [self.rows[part, name] for part in PARTS])
+        found = {occupation for _, occupation in self.rows}
+        lines = [
+            [name, *(f"{self.rows[part, name]:,}" for part in PARTS)]
             for name in (*OCCUPATIONS.values(), OTHER)
+            if name in found
         ]
-        counts = [(name, numbers) for name, numbers in counts if any(numbers)]
-        counts.append(("모두", [sum(n) for n in zip(*(n for _, n in counts), strict=True)]))
-        lines = [[name, *(f"{number:,}" for number in numbers)] for name, numbers in counts]
+        sums = [sum(n for (of, _), n in self.rows.items() if of == part) for part in PARTS]
+        lines.append(["모두", *(f"{rows:,}" for rows in sums)])
         dropped = [
             f"뺀 기록 {count:,}개: {reason} (처음: {one_line(self.examples[reason])})"
             for reason, count in self.dropped.most_common()

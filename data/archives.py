@@ -74,7 +74,7 @@ def find_sources(paths: Sequence[Path]) -> list[Source]:
 
 
 def _sources_under(top: Path) -> Iterator[Source]:
-    for name, folders, files in os.walk(top):
+    for name, folders, files in os.walk(top, onerror=_refuse):
         folder = Path(name)
         folders[:] = sorted(name for name in folders if not is_audio(name))
         if any(map(is_label, files)):
@@ -85,13 +85,17 @@ def _sources_under(top: Path) -> Iterator[Source]:
                 yield source
 
 
+def _refuse(error: OSError) -> None:
+    raise error  # of a folder that may not be read, which os.walk would skip in silence
+
+
 def _zips(folder: Path, files: Sequence[str]) -> Iterator[Source]:
     """The zips among the files of a folder, each with its pieces unless it is there as a whole."""
     pieces: dict[str, dict[int, Path]] = {}  # by the name of the zip and the offset
     for match in filter(None, map(ZIP.fullmatch, sorted(files))):
-        if not is_audio(match["name"]):
-            offset = int(match["offset"] or 0)
-            pieces.setdefault(match["name"], {}).setdefault(offset, folder / match.string)
+        path, offset = folder / match.string, int(match["offset"] or 0)
+        if path.is_file() and not is_audio(match["name"]):
+            pieces.setdefault(match["name"], {}).setdefault(offset, path)
     for name, by_offset in pieces.items():
         if name in files:
             yield Source(folder / name, (folder / name,))

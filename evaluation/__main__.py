@@ -132,17 +132,18 @@ def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
     interviews = read_interviews(data, minimum_rows=1)
     print(interviews.describe())
     digest = sha256(data)
-    if digest == trained["sha256"]:  # the same file, or a copy of it
-        if validated["path"]:
-            return held_out_rows(Path(validated["path"]), adapter)
-        return split_interviews(interviews.rows, split)[1]
     for then in (trained, validated):
         if str(data.resolve()) == then["path"] and digest != then["sha256"]:
             raise UserError(
                 f"{data}: 학습한 뒤에 바뀌어 검증 행을 알 수 없습니다. 다시 학습하거나 "
                 "--data로 학습에 쓰지 않은 CSV를 주세요."
             )
-    return interviews.rows
+    if digest != trained["sha256"]:
+        return interviews.rows
+    # It is the same file, or a copy of it.
+    if validated["path"]:
+        return held_out_rows(Path(validated["path"]), adapter)
+    return split_interviews(interviews.rows, split)[1]
 
 
 if __name__ == "__main__":

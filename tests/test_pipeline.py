@@ -196,11 +196,12 @@ def test_a_run_is_evaluated_on_the_rows_it_was_validated_on(tmp_path: Path) -> N
         assert held_out(data, None, files["validation"]) == given["validation"]["answer"][:]
     assert held_out(files["other"], None, files["validation"]) == given["other"]["answer"][:]
     before = file_identity(files["validation"])
-    files["validation"].write_bytes(files["other"].read_bytes())
     who = {"data": file_identity(files["train"]), "settings": {}, "validation": before}
     (tmp_path / STATE).write_text(json.dumps({"identity": who}), encoding="utf-8")
-    with pytest.raises(UserError, match=r"validation\.csv: 학습한 뒤에 바뀌어"):
-        held_out_rows(None, tmp_path)
+    for name in ("other", "train"):
+        files["validation"].write_bytes(files[name].read_bytes())
+        with pytest.raises(UserError, match=r"validation\.csv: 학습한 뒤에 바뀌어"):
+            held_out_rows(None, tmp_path)
 
 
 def test_models_older_than_the_adapter_are_left_out(

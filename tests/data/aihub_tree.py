@@ -29,7 +29,6 @@ PARTS = {"Training": "T", "Validation": "V"}
 
 def label(question: str, answer: str, summary: str, number: int = 0, **info: str) -> dict[str, Any]:
     """The object of a label file."""
-    path = f"/{'Mock'}/ckmk_a_{number}.wav"
     return {
         "version": "1.0",
         "dataSet": {
@@ -55,7 +54,7 @@ def label(question: str, answer: str, summary: str, number: int = 0, **info: str
                 "summary": {"text": summary, "wordCount": len(summary.split())},
             },
         },
-        "rawDataInfo": {"answer": {"duration": 35_010, "audioPath": path}},
+        "rawDataInfo": {"answer": {"duration": 35_010, "audioPath": f"/ckmk_a_{number}.wav"}},
     }
 
 
@@ -94,8 +93,8 @@ def build(folder: Path, records: int) -> Path:
         name = f"/ckmk_d_{code}_{gender[0]}_{experience[0]}_{number:06}.json".lower()
         members[part, code, gender, experience][name] = label_bytes(record)
     for (part, code, gender, experience), files in members.items():
-        name = f"{PARTS[part]}{{}}_{OCCUPATIONS[code]}_{gender}_{experience}.zip"
-        write_zip(folder / TOP / part / LABELS / name.format("L"), files)
+        name = f"{PARTS[part]}L_{OCCUPATIONS[code]}_{gender}_{experience}.zip"
+        write_zip(folder / TOP / part / LABELS / name, files)
     for part, letter in PARTS.items():
         name = f"{letter}S_01.Management_Female_New.zip"
         write_zip(folder / TOP / part / AUDIO / name, {"/ckmk_a_bm_f_n_000001.wav": b"RIFF"})

@@ -57,6 +57,7 @@ def test_folders_zips_and_what_is_skipped(tmp_path: Path) -> None:
     write_zip(labels / "TL_02.zip", {"/b.json": b"2", "/b.wav": b"RIFF", "__MACOSX/._b.json": b""})
     (labels / "TL_02").mkdir()  # empty: the zip is what there is
     (labels / "._TL_02.zip").write_bytes(b"macOS")
+    (labels / "TL_03.zip").symlink_to("nowhere")
     for form in ("NFC", "NFD"):  # as Windows and as macOS write Korean names
         audio = unicodedata.normalize(form, "01.원천데이터")
         write_zip(top / "Training" / audio / "a.zip", {"/audio.json": b"never read"})
