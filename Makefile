@@ -9,15 +9,18 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quantize evaluate infer chat web verify test torture bench lint base clean
+.PHONY: help setup aihub train quantize evaluate infer chat web verify test torture bench lint base clean
 
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  변수: BASE=gpt2-medium  DATA=my.csv  BITS=8  LESSON=lora  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
+	@echo '  변수: FROM=폴더  BASE=gpt2-medium  DATA=my.csv  BITS=8  LESSON=lora  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
 	@echo '  옵션: $(BIN)/python -m training --help (quant, infer, chat도 같음)'
 
 setup: .venv/requirements ## 가상환경을 만들고 패키지를 설치 (다른 명령이 알아서 부름)
+
+aihub: .venv/requirements ## AI Hub의 면접 데이터를 받은 그대로 읽어 CSV로 (FROM=폴더나 zip)
+	@$(BIN)/python -m data aihub $(if $(FROM),"$$FROM") $(ARGS)
 
 train: .venv/requirements ## LoRA를 학습해 checkpoints/에 어댑터를 씀
 	@$(BIN)/python -m training $(if $(BASE),--base "$(BASE)") $(if $(DATA),--data "$(DATA)") $(ARGS)

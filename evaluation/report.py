@@ -16,6 +16,7 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from common.files import read_log, write_file
+from data.aihub import DO_NOT_PUBLISH
 from data.batches import LENGTH_MULTIPLE
 from data.encode import IGNORE, Example
 from data.tokens import characters
@@ -117,6 +118,7 @@ def write_report(folder: Path) -> Path:
         labels=LABELS,
         matched_words=matched_words,
         facts=facts["settings"] | facts["versions"],
+        do_not_publish=DO_NOT_PUBLISH,
     )
     path = folder / "report.html"
     write_file(path, page)

@@ -9,6 +9,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from common.console import UserError
+from data.aihub import DO_NOT_PUBLISH
 from data.prompts import build_prompt
 from evaluation import curves
 from evaluation.evaluate import judge
@@ -95,6 +96,7 @@ def test_the_report_stands_by_itself(
     assert not re.search(r"""(?:src|href)=["'](?!#)|url\((?!#)|@import""", page)
     assert "요약 후보: 8개" in page
     assert "<mark>" in page and "물류" in page and page.count("<svg") == 2
+    assert page.index(DO_NOT_PUBLISH) > page.rindex("물류")  # at its foot
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
