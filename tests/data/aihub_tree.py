@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 
 TOP = Path("129.채용면접 인터뷰 데이터/01-1.정식개방데이터")
 LABELS, AUDIO = "02.라벨링데이터", "01.원천데이터"
