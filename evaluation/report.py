@@ -16,6 +16,7 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from common.files import read_log, write_file
+from data.aihub import DO_NOT_PUBLISH
 from data.batches import LENGTH_MULTIPLE
 from data.encode import IGNORE, Example
 from data.tokens import characters
@@ -98,11 +99,14 @@ def write_report(folder: Path) -> Path:
     write_file(folder / "curves.png", png(curves))
     write_file(folder / "lengths.png", png(lengths))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    page = environment.from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    ).render(
         name=folder.name,
         header=header,
         lines=lines,
         tokenization=comparison["tokenization"],
+        candidates=comparison.get("candidates", 1),  # files of an earlier version do not say
         signatures=[f"{name}: {text}" for name, text in results[0].signatures.items()],
         curves=svg(curves),
         evaluations=[record for record in records if "validation_loss" in record],
@@ -114,6 +118,7 @@ def write_report(folder: Path) -> Path:
         labels=LABELS,
         matched_words=matched_words,
         facts=facts["settings"] | facts["versions"],
+        do_not_publish=DO_NOT_PUBLISH,
     )
     path = folder / "report.html"
     write_file(path, page)

@@ -26,7 +26,7 @@ from transformers import (
 from common.console import option, refuse, validate
 from common.files import append_line, atomic_directory, read_log, write_file
 from model.precision import Precision
-from pretraining.documents import labelled_documents
+from pretraining.documents import ANNEALING, SHARES, labelled_documents
 from pretraining.muon import MuonAdamW, sinusoids
 from pretraining.probe import probe
 from pretraining.stream import BLOCK, blocks, packed
@@ -43,6 +43,9 @@ class PretrainConfig:
 
     corpus: Path | None = option(None, "pretraining.prepare가 쓴 폴더. 없으면 지어낸 글만")
     work: Path = option(Path("checkpoints/pretrain"), "체크포인트의 폴더. 베이스는 그 아래 base/")
+    init: Path | None = option(
+        None, "둘째 단계: 이 베이스의 가중치와 토크나이저에서 시작하고 손으로 쓴 짝을 많이 읽음"
+    )
     tokens: int = option(600_000_000, "학습할 토큰 수", POSITIVE)
     vocab_size: int = option(8_192, "어휘 크기", POSITIVE)
     tokenizer_documents: int = option(40_000, "토크나이저를 학습할 문서 수", POSITIVE)
@@ -69,6 +72,11 @@ class PretrainConfig:
             refuse("heads", self.heads, f"--width {self.width}의 약수여야 합니다")
 
     @property
+    def shares(self) -> dict[str, float]:
+        """What share of the documents each kind has in this stage."""
+        return ANNEALING if self.init else SHARES
+
+    @property
     def steps(self) -> int:
         """Optimizer steps of the whole run."""
         return math.ceil(self.tokens / (self.batch_size * self.context))
@@ -86,8 +94,11 @@ class PretrainConfig:
 
 
 def make_tokenizer(config: PretrainConfig) -> PreTrainedTokenizerBase:
-    """Train the tokenizer, or load the one that an interrupted run has trained."""
+    """Train the tokenizer, or load that of `config.init` or of the run that goes on."""
     folder = config.work / "tokenizer"
+    if config.init and not folder.exists():
+        with atomic_directory(folder) as draft:
+            PreTrainedTokenizerFast.from_pretrained(str(config.init)).save_pretrained(draft)
     if not folder.exists():
         corpus = Corpus.read(config.corpus) if config.corpus else None
         documents = islice(labelled_documents("tokenizer", corpus), config.tokenizer_documents)
@@ -100,7 +111,10 @@ def make_tokenizer(config: PretrainConfig) -> PreTrainedTokenizerBase:
 
 
 def make_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerBase) -> GPT2LMHeadModel:
-    """A GPT-2 of the configured shape with fresh weights."""
+    """A GPT-2 of the configured shape with fresh weights, or the one in `config.init`."""
+    if config.init:
+        model: GPT2LMHeadModel = GPT2LMHeadModel.from_pretrained(config.init, dtype=torch.float32)
+        return model
     model = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(tokenizer),
@@ -196,11 +210,19 @@ def token_batches(
     if config.workers:
         folder = config.work / "tokenizer"
         stream = blocks(
-            folder, config.context, config.seed, config.corpus, config.drills_first, config.workers
+            folder,
+            config.context,
+            config.seed,
+            config.corpus,
+            config.drills_first,
+            config.shares,
+            config.workers,
         )
     else:
         corpus = Corpus.read(config.corpus) if config.corpus else None
-        stream = packed(tokenizer, config.context, config.seed, corpus, config.drills_first)
+        stream = packed(
+            tokenizer, config.context, config.seed, corpus, config.drills_first, config.shares
+        )
     skip = done * config.batch_size
     rows: Iterator[NDArray[np.uint16]] = (
         row for block in islice(stream, skip // BLOCK, None) for row in block

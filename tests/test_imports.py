@@ -20,6 +20,7 @@ FLOORS = (
     ("chat.web",),
     ("pretraining.text",),
     ("pretraining",),
+    ("verify",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NOT_PRODUCT = {"tests", "checkpoints"}

@@ -52,6 +52,8 @@ def test_every_setting_has_one_of_the_rules_of_resuming() -> None:
         ["--seed", str(2**64)],
         ["--eval-every", "9" * 5000],
         ["--save-steps", "0"],
+        ["--split", "answer"],
+        ["--split", "question", "--validation", "a.csv"],
         ["--keep-last", "0"],
     ],
 )
