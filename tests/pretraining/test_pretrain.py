@@ -13,8 +13,8 @@ from lora.inject import inject_lora
 from model.base import EMBEDDED, REPOSITORY, load_base
 from model.precision import Precision
 from pretraining import pretrain as module
+from pretraining.config import PretrainConfig
 from pretraining.pretrain import (
-    PretrainConfig,
     make_model,
     make_tokenizer,
     next_token_loss,
