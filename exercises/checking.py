@@ -1,0 +1,93 @@
+"""Compare what a reader's function gave with what it should give, and name the mistake."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+
+class Wrong(Exception):
+    """What is wrong with a reader's answer: one Korean line."""
+
+
+def expect(condition: bool, diagnosis: str) -> None:
+    """Raise `Wrong` with the diagnosis unless the condition holds."""
+    if not condition:
+        raise Wrong(diagnosis)
+
+
+def compare(
+    name: str, got: object, want: Tensor, mistakes: Mapping[str, Tensor] | None = None
+) -> None:
+    """Raise `Wrong` unless the tensor `got` is `want`, up to rounding.
+
+    `name` is what the tensor is called in the task. `mistakes` are the wrong tensors that common
+    mistakes give, by their diagnoses: where `got` is one of them, its diagnosis is the message.
+    """
+    if not isinstance(got, Tensor):
+        raise Wrong(f"{name}: Tensor가 아니라 {kind_of(got)}")
+    if same(got, want) and got.dtype == want.dtype:
+        return
+    for diagnosis, wrong in (mistakes or {}).items():
+        if same(got, wrong) and not same(wrong, want):
+            raise Wrong(diagnosis)
+    raise Wrong(f"{name}: {difference(got, want)}")
+
+
+def unpack(names: Sequence[str], got: object) -> list[object]:
+    """The values that a function returned, as many as there are names."""
+    together = ", ".join(names)
+    if not isinstance(got, tuple | list):
+        raise Wrong(f"{together}: 값 {len(names)}개를 차례로 돌려주어야 하는데 {kind_of(got)}")
+    expect(
+        len(got) == len(names), f"{together}: 값 {len(names)}개여야 하는데 {len(got)}개를 돌려줌"
+    )
+    return list(got)
+
+
+def kind_of(got: object) -> str:
+    """The Korean phrase for a value of the wrong type."""
+    if got is None:
+        return "None을 돌려줌 (return을 잊지 않았나요?)"
+    return f"{type(got).__name__}을(를) 돌려줌"
+
+
+def same(got: Tensor, want: Tensor) -> bool:
+    """Whether two tensors have one shape and the same numbers, up to rounding."""
+    if got.shape != want.shape:
+        return False
+    # fp32 rounds differently in another order of sums; fp16 and bf16 do so in the third digit.
+    coarse = torch.finfo(want.dtype).bits < 32 if want.is_floating_point() else False
+    tolerance = 2e-2 if coarse else 1e-4
+    return torch.allclose(got.detach().double(), want.detach().double(), tolerance, tolerance / 10)
+
+
+def difference(got: Tensor, want: Tensor) -> str:
+    """How `got` differs from `want`, in Korean: shape, dtype, nan, a factor, or the first place."""
+    if got.shape != want.shape:
+        flipped = " (행과 열이 뒤바뀜)" if got.shape == want.shape[::-1] else ""
+        return f"모양이 {tuple(want.shape)}이어야 하는데 {tuple(got.shape)}{flipped}"
+    if same(got, want):
+        return f"값은 맞지만 dtype이 {want.dtype}이어야 하는데 {got.dtype}"
+    got, want = got.detach().double(), want.detach().double()
+    if got.isnan().any():
+        return f"{int(got.isnan().sum())}곳이 nan"
+    finite = got.isfinite() & want.isfinite()
+    factor = float((got * want)[finite].sum() / (want * want)[finite].sum())
+    if factor and torch.allclose(got, factor * want, 1e-3, 1e-6):
+        return f"모든 값이 정답의 {factor:.4g}배"
+    if got.dim() == 2 and same(got, want.T):
+        return "값이 모두 전치(.T)한 자리에 있음"
+    apart = ~torch.isclose(got, want, 1e-4, 1e-5)  # the tolerance of `same`
+    place = apart.nonzero()[0].tolist() if apart.any() else [0] * got.dim()
+    text = f"{place}에서 정답 {shown(want, place)}, 낸 값 {shown(got, place)}"
+    rows = apart.flatten(1).any(dim=1) if got.dim() > 1 else apart[:0]
+    if 0 < int(rows.sum()) < len(rows):
+        right, wrong = (~rows).nonzero()[0].item(), rows.nonzero()[0].item()
+        text = f"{right}번 행은 맞고 {wrong}번 행은 틀림. {text}"
+    return text
+
+
+def shown(tensor: Tensor, place: Sequence[int]) -> str:
+    """The number at a place, in four digits."""
+    return f"{float(tensor[tuple(place)]):.4g}"
