@@ -45,6 +45,10 @@ web: .venv/requirements-web ## 브라우저에서 (http://127.0.0.1:7860)
 verify: .venv/requirements ## 여섯 과의 주장을 이 컴퓨터에서 증명 (LESSON=lora: 한 과만)
 	@$(BIN)/python -m verify $(if $(LESSON),--lesson "$(LESSON)") $(ARGS)
 
+.PHONY: exercise
+exercise: .venv/requirements ## 연습 문제의 답을 확인 (N=3, 없으면 푼 것의 목록)
+	@$(BIN)/python -m exercises $(N)
+
 test: .venv/requirements-dev ## 테스트 (페이지의 테스트에는 chromium도 필요)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 

@@ -36,18 +36,29 @@ def list_all() -> None:
     print(f"푼 문제 {marks.count(SOLVED)}/{len(marks)}. 하나를 자세히: make exercise N=3")
 
 
-def main() -> None:
-    torch.set_num_threads(1)  # the tensors are small: more threads mostly wait for each other
-    if len(sys.argv) == 1:
-        return list_all()
-    given = " ".join(sys.argv[1:])
+def chosen(arguments: list[str]) -> int | None:
+    """The number of the exercise, from 1; None without arguments.
+
+    Raises:
+        UserError: there is no exercise of that number.
+    """
+    if not arguments:
+        return None
+    given = " ".join(arguments)
     if given not in map(str, range(1, len(EXERCISES) + 1)):
         raise UserError(
-            f"문제 {given}: 1부터 {len(EXERCISES)} 가운데 하나를 적으세요 "
+            f"문제 {given}: 1부터 {len(EXERCISES)}까지의 번호 하나를 적으세요 "
             "(make exercise N=3, python -m exercises 3). 번호가 없으면 목록을 보입니다."
         )
-    number = int(given)
-    if not check_one(number, EXERCISES[number - 1]):
+    return int(given)
+
+
+def main() -> None:
+    torch.set_num_threads(1)  # the tensors are small: more threads mostly wait for each other
+    number = chosen(sys.argv[1:])
+    if number is None:
+        list_all()
+    elif not check_one(number, EXERCISES[number - 1]):
         sys.exit(1)
 
 

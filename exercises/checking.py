@@ -17,7 +17,10 @@ def expect(condition: bool, diagnosis: str) -> None:
 
 
 def compare(
-    name: str, got: object, want: Tensor, mistakes: Mapping[str, Tensor] | None = None
+    name: str,
+    got: object,
+    want: Tensor,
+    mistakes: Mapping[str, Tensor | list[Tensor]] | None = None,
 ) -> None:
     """Raise `Wrong` unless the tensor `got` is `want`, up to rounding.
 
@@ -29,8 +32,9 @@ def compare(
     if same(got, want) and got.dtype == want.dtype:
         return
     for diagnosis, wrong in (mistakes or {}).items():
-        if same(got, wrong) and not same(wrong, want):
-            raise Wrong(diagnosis)
+        for tensor in wrong if isinstance(wrong, list) else [wrong]:
+            if same(got, tensor) and not same(tensor, want):
+                raise Wrong(diagnosis)
     raise Wrong(f"{name}: {difference(got, want)}")
 
 
@@ -54,12 +58,16 @@ def kind_of(got: object) -> str:
 
 def same(got: Tensor, want: Tensor) -> bool:
     """Whether two tensors have one shape and the same numbers, up to rounding."""
-    if got.shape != want.shape:
-        return False
-    # fp32 rounds differently in another order of sums; fp16 and bf16 do so in the third digit.
-    coarse = torch.finfo(want.dtype).bits < 32 if want.is_floating_point() else False
-    tolerance = 2e-2 if coarse else 1e-4
-    return torch.allclose(got.detach().double(), want.detach().double(), tolerance, tolerance / 10)
+    return got.shape == want.shape and bool(close(got, want).all())
+
+
+def close(got: Tensor, want: Tensor) -> Tensor:
+    """Where two tensors of one shape are equal, up to what another order of the sums may change."""
+    half = want.dtype in (torch.float16, torch.bfloat16)  # rounds in the third digit
+    got, want = got.detach().double(), want.detach().double()
+    largest = float(want[want.isfinite()].abs().amax()) if want.isfinite().any() else 0.0
+    rtol, atol = (2e-2, 2e-2 * largest) if half else (1e-4, 1e-5 * largest)
+    return torch.isclose(got, want, rtol, atol)
 
 
 def difference(got: Tensor, want: Tensor) -> str:
@@ -69,17 +77,17 @@ def difference(got: Tensor, want: Tensor) -> str:
         return f"모양이 {tuple(want.shape)}이어야 하는데 {tuple(got.shape)}{flipped}"
     if same(got, want):
         return f"값은 맞지만 dtype이 {want.dtype}이어야 하는데 {got.dtype}"
-    got, want = got.detach().double(), want.detach().double()
     if got.isnan().any():
         return f"{int(got.isnan().sum())}곳이 nan"
-    finite = got.isfinite() & want.isfinite()
-    factor = float((got * want)[finite].sum() / (want * want)[finite].sum())
-    if factor and torch.allclose(got, factor * want, 1e-3, 1e-6):
+    finite = (got.isfinite() & want.isfinite()).detach()
+    x, y = got.detach()[finite].double(), want.detach()[finite].double()
+    factor = float((x * y).sum() / (y * y).sum().clamp(min=1e-30))
+    if factor and same(got, factor * want):
         return f"모든 값이 정답의 {factor:.4g}배"
     if got.dim() == 2 and same(got, want.T):
         return "값이 모두 전치(.T)한 자리에 있음"
-    apart = ~torch.isclose(got, want, 1e-4, 1e-5)  # the tolerance of `same`
-    place = apart.nonzero()[0].tolist() if apart.any() else [0] * got.dim()
+    apart = ~close(got, want)
+    place = apart.nonzero()[0].tolist()
     text = f"{place}에서 정답 {shown(want, place)}, 낸 값 {shown(got, place)}"
     rows = apart.flatten(1).any(dim=1) if got.dim() > 1 else apart[:0]
     if 0 < int(rows.sum()) < len(rows):
@@ -90,4 +98,4 @@ def difference(got: Tensor, want: Tensor) -> str:
 
 def shown(tensor: Tensor, place: Sequence[int]) -> str:
     """The number at a place, in four digits."""
-    return f"{float(tensor[tuple(place)]):.4g}"
+    return f"{tensor[tuple(place)].item():.4g}"

@@ -1,7 +1,8 @@
 """문제 6. AMP 한 스텝 (3과, training/README.md)
 
-fp16으로 학습하는 한 스텝을 순서대로 적으세요. 마이크로배치의 손실은 아래의 losses가 하나씩 계산해 주고, 이미
-배치 전체의 토큰 수로 나누었으니 더하기만 하면 됩니다.
+fp16으로 학습하는 한 스텝을 순서대로 적으세요. 마이크로배치의 손실은 아래의 losses(model,
+micro_batches, precision)가 하나씩 계산해 주고, 이미 배치 전체의 토큰 수로 나누었으니 더하기만
+하면 됩니다.
 
 1. 손실마다 배율을 곱해 역전파합니다.
 2. 그래디언트에서 배율을 도로 나눕니다.
@@ -12,9 +13,10 @@ fp16으로 학습하는 한 스텝을 순서대로 적으세요. 마이크로배
 
 돌려주는 것은 셋입니다: 배치의 손실(float), 자르기 *전의* 노름(float), 건너뛰었는지(bool).
 
-힌트: 옵티마이저는 state.optimizer, torch.amp.GradScaler는 state.scaler입니다. 스케일러의 메서드 scale, unscale_,
-step, update를 한 번씩(scale은 손실마다) 부릅니다. clip_grad_norm_(파라미터, 최대)은 자르기 전의 노름을 돌려줍니다.
-scaler.step은 inf가 있으면 스스로 건너뛰지만 그렇게 했다고 알려 주지는 않습니다. 노름을 보면 알 수 있습니다.
+힌트: 옵티마이저는 state.optimizer, torch.amp.GradScaler는 state.scaler입니다. 스케일러의 메서드
+scale, unscale_, step, update를 한 번씩(scale은 손실마다) 부릅니다. clip_grad_norm_(파라미터,
+최대)은 자르기 전의 노름을 돌려줍니다. scaler.step은 inf가 있으면 스스로 건너뛰지만 그렇게
+했다고 알려 주지는 않습니다. 노름을 보면 알 수 있습니다.
 
 확인: make exercise N=6 (python -m exercises 6)
 """
@@ -50,5 +52,5 @@ def train_step(
     precision: Precision,
     max_grad_norm: float,
 ) -> tuple[float, float, bool]:
-    """(손실, 자르기 전의 노름, 건너뛰었는지). `for loss in losses(model, micro_batches, precision):`"""
+    """(손실, 자르기 전의 노름, 건너뛰었는지)를 돌려줍니다."""
     raise NotImplementedError

@@ -13,11 +13,13 @@
     attn.num_heads, attn.head_dim    C = num_heads · head_dim
     cache.update(k, v)   (B, heads, 1, head_dim) 둘을 덧붙이고, (B, heads, S, head_dim) 둘을 돌려줌
 
-- visible은 None이거나 (B, S)인 bool입니다. False인 자리는 채움이니 보지 않습니다. S는 새 토큰까지 셉니다.
+- visible은 None이거나 (B, S)인 bool입니다. False인 자리는 채움이니 보지 않습니다. S는 새
+  토큰까지 셉니다.
 - 새 토큰은 마지막이므로 앞을 가리는 마스크(causal)는 필요 없습니다.
 
-힌트: (B, C)를 (B, heads, 1, head_dim)으로 바꾸는 것은 view 하나입니다. F.scaled_dot_product_attention의 attn_mask는
-True인 자리만 보고, (B, heads, 1, S)로 늘어날 수 있는 모양이면 됩니다. is_causal=True는 쿼리가 하나일 때 무엇을 볼까요?
+힌트: (B, C)를 (B, heads, 1, head_dim)으로 바꾸는 것은 view 하나입니다.
+F.scaled_dot_product_attention의 attn_mask는 True인 자리만 보고, (B, heads, 1, S)로 늘어날 수
+있는 모양이면 됩니다. is_causal=True는 쿼리가 하나일 때 무엇을 볼까요?
 
 확인: make exercise N=8 (python -m exercises 8)
 """

@@ -18,6 +18,7 @@ FLOORS = (
     ("training",),
     ("chat",),
     ("chat.web",),
+    ("exercises",),
     ("pretraining.text",),
     ("pretraining",),
     ("verify",),

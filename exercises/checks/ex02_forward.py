@@ -16,6 +16,7 @@ Forward = Callable[[LoRALinear, Tensor], Any]
 def check(forward: Forward) -> Iterator[str]:
     """Yield the name of each case, then try it; raise `Wrong` at the first that is wrong."""
     yield "막 만든 층은 베이스와 같다"
+    torch.manual_seed(0)
     fresh, x = LoRALinear(nn.Linear(5, 7), rank=3, alpha=6.0), torch.randn(1, 5)
     compare("출력", forward(fresh, x), fresh.base(x))
     yield "nn.Linear, 한 행"

@@ -42,11 +42,11 @@ def check(inject_lora: Inject) -> Iterator[str]:
     """Yield the name of each case, then try it; raise `Wrong` at the first that is wrong."""
     yield "대상 하나"
     try_names(inject_lora, ("fc",), ["h.0.fc", "h.1.fc"])
+    yield "이름의 마디를 통째로 견준다"
+    try_names(inject_lora, ("attn.c_proj",), ["h.0.attn.c_proj", "h.1.attn.c_proj"])
     yield "대상 둘"
     names = ["h.0.attn.c_attn", "h.0.fc", "h.1.attn.c_attn", "h.1.fc"]
     try_names(inject_lora, ("fc", "attn.c_attn"), names)
-    yield "이름의 마디를 통째로 견준다"
-    try_names(inject_lora, ("attn.c_proj",), ["h.0.attn.c_proj", "h.1.attn.c_proj"])
     yield "감싼 층은 원래의 층이고 설정을 그대로 받는다"
     try_layer(inject_lora)
     yield "학습하는 것은 A와 B뿐이다"
@@ -65,7 +65,9 @@ def try_names(inject_lora: Inject, targets: tuple[str, ...], names: list[str]) -
     extra = [name for name in wrapped if name not in names]
     expect(not extra, f"{targets}에 맞지 않는 층을 감쌌습니다: {', '.join(extra)}")
     missing = [name for name in names if name not in wrapped]
-    expect(not missing, f"{targets}에 맞는 층을 감싸지 않았습니다: {', '.join(missing)}")
+    transposed = [n for n in missing if isinstance(model.get_submodule(n), Conv1D)]
+    hint = " (GPT-2의 Conv1D도 선형층입니다)" if transposed else ""
+    expect(not missing, f"{targets}에 맞는 층을 감싸지 않았습니다: {', '.join(missing)}{hint}")
     if not isinstance(returned, list):
         raise Wrong(f"이름의 리스트를 돌려주어야 하는데 {kind_of(returned)}")
     expect(
@@ -84,7 +86,9 @@ def try_layer(inject_lora: Inject) -> None:
     expect(layer.base is before, "layer.base가 원래의 층이 아닙니다. 복사하지 말고 그대로 넘기세요")
     rank = len(layer.lora_A)
     expect(rank == 2, f"config.rank가 2인데 A의 행이 {rank}개입니다 (rank와 alpha의 순서?)")
-    expect(layer.scaling == 4, f"alpha / rank는 4여야 하는데 {layer.scaling:g}입니다 (config.alpha)")
+    expect(
+        layer.scaling == 4, f"alpha / rank는 4여야 하는데 {layer.scaling:g}입니다 (config.alpha)"
+    )
     rate = layer.dropout.p
     expect(rate == 0.25, f"드롭아웃이 0.25여야 하는데 {rate:g}입니다 (config.dropout)")
 

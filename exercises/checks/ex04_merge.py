@@ -82,6 +82,6 @@ def try_half(merge_lora: Merge) -> None:
     apart = (weight - exact).abs() > exact.abs() * (2**-11 + 2**-20) + 2**-25
     expect(
         not apart.any(),
-        f"{apart.numel()}개 가운데 {int(apart.sum())}개가 두 번 반올림되었습니다. W₀을 .float()으로 "
-        "바꿔 더하고, 합을 끝에 한 번만 fp16으로 바꾸세요",
+        f"{apart.numel()}개 가운데 {int(apart.sum())}개가 두 번 반올림되었습니다. "
+        "W₀을 .float()으로 바꿔 더하고, 합을 끝에 한 번만 fp16으로 바꾸세요",
     )

@@ -50,9 +50,8 @@ def try_weight(quantize: Quantize, weight: Tensor) -> None:
             blocks.amax(dim=1)
         ),
         "absmax: 가중치 전체의 최대 하나입니다. 64개마다 하나씩 구하세요": (
-            values.abs().max().expand(len(blocks))
+            [values.abs().max().expand(n) for n in (1, len(blocks))] + [values.abs().max()]
         ),
-        "absmax: 가중치 전체의 최대 하나입니다. 64개마다 하나씩 구하세요.": values.abs().max(),
         "absmax: 모양이 (블록의 수,)여야 하는데 축이 하나 더 있습니다": state.absmax[:, None],
         "absmax: 행마다 구했습니다. 가중치를 한 줄로 펴서 64개씩 나누세요": (
             weight.float().reshape(len(weight), -1).abs().amax(dim=1)
@@ -74,7 +73,9 @@ def code_mistakes(blocks: Tensor, absmax: Tensor, packed: Tensor) -> dict[str, T
     even = ((scaled + 1) * 7.5).round()
     raw = (blocks.flatten()[:, None] - LEVELS).abs().argmin(dim=1)
     zeros = codes.masked_fill((absmax == 0).repeat_interleave(64)[: len(codes)], 0)
-    order = "packed: 한 바이트 안의 순서가 거꾸로입니다. 앞의 번호가 높은 4비트입니다: (앞 << 4) | 뒤"
+    order = (
+        "packed: 한 바이트 안의 순서가 거꾸로입니다. 앞의 번호가 높은 4비트입니다: (앞 << 4) | 뒤"
+    )
     return {
         order: codes[1::2] << 4 | codes[::2],
         "packed: 번호를 두 개씩 한 바이트에 묶지 않았습니다": codes,

@@ -1,6 +1,7 @@
 """Exercise 8: causal attention over the whole text at once, by PyTorch, is the truth."""
 
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -19,15 +20,14 @@ WIDTH = HEADS * SIZE
 
 def check(attend: Attend) -> Iterator[str]:
     """Yield the name of each case, then try it; raise `Wrong` at the first that is wrong."""
-    with torch.no_grad():
-        yield "한 행, 첫 토큰"
-        try_text(attend, rows=1, length=1)
-        yield "한 행, 토큰 다섯을 차례로"
-        try_text(attend, rows=1, length=5)
-        yield "두 행"
-        try_text(attend, rows=2, length=5)
-        yield "두 행, 한 행의 왼쪽에 채움"
-        try_text(attend, rows=2, length=6, padding=2)
+    yield "한 행, 첫 토큰"
+    try_text(attend, rows=1, length=1)
+    yield "한 행, 토큰 다섯을 차례로"
+    try_text(attend, rows=1, length=5)
+    yield "두 행"
+    try_text(attend, rows=2, length=5)
+    yield "두 행, 한 행의 왼쪽에 채움"
+    try_text(attend, rows=2, length=6, padding=2)
 
 
 def make_attention() -> GPT2Attention:
@@ -37,7 +37,7 @@ def make_attention() -> GPT2Attention:
     torch.nn.init.normal_(attn.c_attn.weight, std=0.7)
     torch.nn.init.normal_(attn.c_proj.weight)
     torch.nn.init.normal_(attn.c_attn.bias)
-    return attn
+    return attn.requires_grad_(False)
 
 
 def try_text(attend: Attend, rows: int, length: int, padding: int = 0) -> None:
@@ -56,11 +56,12 @@ def try_text(attend: Attend, rows: int, length: int, padding: int = 0) -> None:
         known = cache.get_seq_length() if cache.is_initialized else 0
         expect(
             known == t + 1,
-            f"토큰 {t + 1}개를 주었는데 캐시에는 {known}개입니다. cache.update를 토큰마다 한 번 부르세요",
+            f"토큰 {t + 1}개를 주었는데 캐시에는 {known}개입니다. "
+            "cache.update를 토큰마다 한 번 부르세요",
         )
         if t < padding:
             continue  # all that a padded row could see is padding
-        past = q[:, :, t : t + 1], k[:, :, : t + 1], v[:, :, : t + 1]
+        past = tuple(part[:, :, : t + 1] for part in (q, k, v))
         mask = real[:, None, None, : t + 1]
         mistakes = {f"출력: {text}": out for text, out in wrong(attn, *past, mask).items()}
         compare("출력", got, output(attn, *past, mask), mistakes)
@@ -75,22 +76,22 @@ def heads(attn: GPT2Attention, x: Tensor) -> tuple[Tensor, ...]:
 def output(
     attn: GPT2Attention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float = SIZE**-0.5
 ) -> Tensor:
-    """The output for the last token, (B, C)."""
-    h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+    """The output for the last token of q, k and v, (B, C)."""
+    h = F.scaled_dot_product_attention(q[:, :, -1:], k, v, attn_mask=mask, scale=scale)
     return attn.c_proj(h.reshape(len(q), WIDTH))
 
 
 def wrong(
     attn: GPT2Attention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor
-) -> dict[str, Tensor]:
+) -> dict[str, Tensor | list[Tensor]]:
     """The outputs that common mistakes give, by their diagnoses."""
     everything = torch.ones_like(mask)
-    h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    h = F.scaled_dot_product_attention(q[:, :, -1:], k, v, attn_mask=mask)
     first = torch.zeros_like(mask)
     first[..., 0] = True
     last = torch.zeros_like(mask)
     last[..., -1] = True
-    scores = (q @ k.mT * SIZE**-0.5).masked_fill(~mask, float("-inf"))
+    scores = (q[:, :, -1:] @ k.mT * SIZE**-0.5).masked_fill(~mask, float("-inf"))
     return {
         "첫 토큰만 봤습니다. is_causal=True는 쿼리가 하나이면 첫 자리만 남깁니다": (
             output(attn, q, k, v, first)
@@ -105,7 +106,7 @@ def wrong(
         "√head_dim이 아니라 head_dim으로 나누었습니다": output(attn, q, k, v, mask, 1 / SIZE),
         "attn.c_proj를 지나지 않았습니다": h.reshape(len(q), WIDTH),
         "q, k, v의 순서가 다릅니다. c_attn은 q, k, v의 순서로 냅니다": (
-            output(attn, k[:, :, -1:], torch.cat([k[:, :, :-1], q], dim=2), v, mask)
+            [output(attn, *order, mask) for order in permutations((q, k, v))]
         ),
         "softmax를 하지 않았습니다": (
             attn.c_proj((scores.masked_fill(~mask, 0) @ v).reshape(len(q), WIDTH))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers.generation.logits_process import TopPLogitsWarper
 
@@ -49,10 +50,12 @@ def try_logits(keep_nucleus: Filter, logits: Tensor, top_p: float) -> None:
     warp = TopPLogitsWarper(top_p) if top_p < 1 else lambda _, scores: scores
     want = warp(None, logits.clone())
     compare("로짓", got, want, mistakes(logits, want, top_p))
-    expect(torch.equal(given, logits), "받은 logits을 고쳤습니다. masked_fill처럼 새 텐서를 만드세요")
+    expect(
+        torch.equal(given, logits), "받은 logits을 고쳤습니다. masked_fill처럼 새 텐서를 만드세요"
+    )
 
 
-def mistakes(logits: Tensor, want: Tensor, top_p: float) -> dict[str, Tensor]:
+def mistakes(logits: Tensor, want: Tensor, top_p: float) -> dict[str, Tensor | list[Tensor]]:
     """The logits that common mistakes give, by their diagnoses."""
     ordered, order = logits.sort(dim=-1, descending=True)
     p = ordered.softmax(dim=-1)
@@ -62,34 +65,31 @@ def mistakes(logits: Tensor, want: Tensor, top_p: float) -> dict[str, Tensor]:
         return logits.masked_fill(outside.scatter(1, order, outside), OUTSIDE)
 
     everything = drop(reached > top_p)
-    one_short = everything.clone()
-    one_short[:, order[0, 0]] = want[:, order[0, 0]]
-    unsorted = logits.softmax(dim=-1).cumsum(dim=-1)
-    first = torch.zeros_like(reached, dtype=torch.bool)
-    first[:, 1:] = (reached > top_p)[:, :-1]
-    extra = torch.zeros_like(reached, dtype=torch.bool)
-    extra[:, 2:] = (reached >= top_p)[:, :-2]
-    kept = want > OUTSIDE
-    probabilities = want.softmax(dim=-1)
+    likeliest = logits == logits.amax(dim=-1, keepdim=True)
+    at_least_one = torch.where(likeliest, logits, everything)
+    passed = F.pad(reached > top_p, (1, 0))[:, :-1]  # the sum before a token is beyond top_p
+    extra = F.pad(reached >= top_p, (2, 0))[:, :-2]
+    kept, q = want > OUTSIDE, logits.softmax(dim=-1)
+    exact = (
+        "합이 top_p에 꼭 이르렀는데 하나를 더 남겼습니다. float에서는 큰 것부터 더한 합이 조금 "
+        "못 미칠 수 있으니, 작은 것부터 더해 1 - top_p와 견주세요"
+    )
     return {
-        "합이 top_p에 이르게 하는 토큰까지 남겨야 하는데 그것을 버렸습니다": everything,
-        "합이 top_p에 이르게 하는 토큰까지 남겨야 하는데 그것을 버렸습니다.": one_short,
+        "합이 top_p에 이르게 하는 토큰까지 남겨야 하는데 그것을 버렸습니다": [
+            everything, at_least_one,
+        ],
         "정렬한 순서의 자리에 -inf를 넣었습니다. scatter로 원래의 자리에 되돌리세요": (
-            logits.masked_fill(first, OUTSIDE)
+            logits.masked_fill(passed, OUTSIDE)
         ),
-        "정렬한 로짓을 돌려주었습니다. 원래의 자리에 되돌리세요": (
-            want.gather(1, order)
-        ),
+        "정렬한 로짓을 돌려주었습니다. 원래의 자리에 되돌리세요": want.gather(1, order),
         "정렬하지 않고 더했습니다. 확률이 큰 것부터 더하세요": (
-            logits.masked_fill(unsorted - logits.softmax(dim=-1) >= top_p, OUTSIDE)
+            logits.masked_fill(q.cumsum(dim=-1) - q >= top_p, OUTSIDE)
         ),
-        "합이 top_p에 꼭 이르렀는데 하나를 더 남겼습니다. float에서 0.5 + 0.3은 0.8에 못 미칠 수 있습니다. "
-        "작은 것부터 더해 1 - top_p와 견주세요": drop(reached - p >= top_p),
-        "합이 top_p에 꼭 이르렀는데 하나를 더 남겼습니다. 작은 것부터 더해 1 - top_p와 견주세요": (
-            drop(first)
-        ),
+        exact: [drop(reached - p >= top_p), drop(passed)],
         "이미 이르렀는데 토큰 하나를 더 남겼습니다": drop(extra),
-        "로짓이 아니라 확률을 돌려주었습니다": probabilities,
+        "로짓이 아니라 확률을 돌려주었습니다": [
+            q, want.softmax(dim=-1), q.masked_fill(~kept, 0.0), q.masked_fill(~kept, OUTSIDE),
+        ],
         "버린 자리가 -inf가 아니라 0입니다. 0은 로짓으로는 그럴듯한 값입니다": (
             torch.where(kept, want, 0.0)
         ),

@@ -41,6 +41,7 @@ def try_text(tokenize: Tokenize, text: str) -> None:
         raise Wrong(f"리스트여야 하는데 {kind_of(got)}{more}")
     morphemes = KoreanTokenizer().tokenize(text)
     mistakes = {
+        "빈 토큰이 섞였습니다. .split(' ')이 아니라 .split()": " ".join(morphemes).split(" "),
         "형태소가 아니라 어절(빈칸)로 나누었습니다. 조사 하나에 낱말 전체가 틀립니다": text.split(),
         "형태소가 아니라 글자로 나누었습니다": list(text.replace(" ", "")),
         "형태소가 아니라 글자로, 빈칸까지 나누었습니다": list(text),
@@ -48,7 +49,6 @@ def try_text(tokenize: Tokenize, text: str) -> None:
         "형태소를 나누지 않고 빈칸으로 이은 채 담았습니다": [" ".join(morphemes)],
         "빈칸으로 이은 글을 글자로 풀었습니다. list()가 아니라 .split()": list(" ".join(morphemes)),
         "rouge_score의 토크나이저처럼 한글을 버렸습니다": DefaultTokenizer(False).tokenize(text),
-        "빈 토큰이 섞였습니다. .split(' ')이 아니라 .split()": " ".join(morphemes).split(" "),
         "소문자로 바꾸었습니다. 글을 그대로 두세요": [m.lower() for m in morphemes],
     }
     if got == morphemes:
