@@ -44,7 +44,8 @@ def unpack(names: Sequence[str], got: object) -> list[object]:
     if not isinstance(got, tuple | list):
         raise Wrong(f"{together}: 값 {len(names)}개를 차례로 돌려주어야 하는데 {kind_of(got)}")
     expect(
-        len(got) == len(names), f"{together}: 값 {len(names)}개여야 하는데 {len(got)}개를 돌려줌"
+        len(got) == len(names),
+        f"{together}: 값 {len(names)}개여야 하는데 {len(got)}개를 돌려주었습니다",
     )
     return list(got)
 
@@ -52,8 +53,8 @@ def unpack(names: Sequence[str], got: object) -> list[object]:
 def kind_of(got: object) -> str:
     """The Korean phrase for a value of the wrong type."""
     if got is None:
-        return "None을 돌려줌 (return을 잊지 않았나요?)"
-    return f"{type(got).__name__}을(를) 돌려줌"
+        return "None을 돌려주었습니다. return을 잊지 않았나요?"
+    return f"{type(got).__name__}을(를) 돌려주었습니다"
 
 
 def same(got: Tensor, want: Tensor) -> bool:
@@ -73,26 +74,26 @@ def close(got: Tensor, want: Tensor) -> Tensor:
 def difference(got: Tensor, want: Tensor) -> str:
     """How `got` differs from `want`, in Korean: shape, dtype, nan, a factor, or the first place."""
     if got.shape != want.shape:
-        flipped = " (행과 열이 뒤바뀜)" if got.shape == want.shape[::-1] else ""
-        return f"모양이 {tuple(want.shape)}이어야 하는데 {tuple(got.shape)}{flipped}"
+        flipped = ". 행과 열이 뒤바뀌었습니다" if got.shape == want.shape[::-1] else ""
+        return f"모양이 {tuple(want.shape)}이어야 하는데 {tuple(got.shape)}입니다{flipped}"
     if same(got, want):
-        return f"값은 맞지만 dtype이 {want.dtype}이어야 하는데 {got.dtype}"
+        return f"값은 맞지만 dtype이 {want.dtype}이어야 하는데 {got.dtype}입니다"
     if got.isnan().any():
-        return f"{int(got.isnan().sum())}곳이 nan"
+        return f"{int(got.isnan().sum())}곳이 nan입니다"
     finite = (got.isfinite() & want.isfinite()).detach()
     x, y = got.detach()[finite].double(), want.detach()[finite].double()
     factor = float((x * y).sum() / (y * y).sum().clamp(min=1e-30))
     if factor and same(got, factor * want):
-        return f"모든 값이 정답의 {factor:.4g}배"
+        return f"모든 값이 정답의 {factor:.4g}배입니다"
     if got.dim() == 2 and same(got, want.T):
-        return "값이 모두 전치(.T)한 자리에 있음"
+        return "값이 모두 전치(.T)한 자리에 있습니다"
     apart = ~close(got, want)
     place = apart.nonzero()[0].tolist()
     text = f"{place}에서 정답 {shown(want, place)}, 낸 값 {shown(got, place)}"
     rows = apart.flatten(1).any(dim=1) if got.dim() > 1 else apart[:0]
     if 0 < int(rows.sum()) < len(rows):
         right, wrong = (~rows).nonzero()[0].item(), rows.nonzero()[0].item()
-        text = f"{right}번 행은 맞고 {wrong}번 행은 틀림. {text}"
+        text = f"{right}번 행은 맞고 {wrong}번 행은 틀립니다. {text}"
     return text
 
 

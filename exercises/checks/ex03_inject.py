@@ -58,7 +58,7 @@ def check(inject_lora: Inject) -> Iterator[str]:
 def try_names(inject_lora: Inject, targets: tuple[str, ...], names: list[str]) -> None:
     """Compare the layers that were wrapped, and the names that were returned, with `names`."""
     model = Model()
-    returned = inject_lora(model, LoraConfig(rank=2, targets=targets))
+    returned = inject_lora(model, LoraConfig(rank=2, alpha=8, targets=targets))
     wrapped = [name for name, m in model.named_modules() if isinstance(m, LoRALinear)]
     nested = [name for name in wrapped if ".base" in name]
     expect(not nested, f"LoRALinear 속의 층을 또 감쌌습니다: {', '.join(nested)}")
@@ -80,7 +80,7 @@ def try_layer(inject_lora: Inject) -> None:
     """Each wrapper holds the very layer that stood there, with all that the config says."""
     model = Model()
     before = model.h[1].get_submodule("fc")
-    inject_lora(model, LoraConfig(rank=2, alpha=8.0, dropout=0.25, targets=("fc",)))
+    inject_lora(model, LoraConfig(rank=2, alpha=8, dropout=0.25, targets=("fc",)))
     layer = model.h[1].get_submodule("fc")
     assert isinstance(layer, LoRALinear)
     expect(layer.base is before, "layer.base가 원래의 층이 아닙니다. 복사하지 말고 그대로 넘기세요")
@@ -115,7 +115,7 @@ def try_typo(inject_lora: Inject) -> None:
     """A target without a layer is an error, even beside one that has layers."""
     for targets in (("attn.c_porj",), ("fc", "attn.c_porj")):
         try:
-            returned = inject_lora(Model(), LoraConfig(rank=2, targets=targets))
+            returned = inject_lora(Model(), LoraConfig(rank=2, alpha=8, targets=targets))
         except Exception:
             continue
-        raise Wrong(f"targets {targets}에 오류가 나지 않고 {returned}을(를) 돌려줌")
+        raise Wrong(f"targets {targets}에 오류가 나지 않고 {returned}을(를) 돌려주었습니다")

@@ -49,7 +49,7 @@ def merged(merge_lora: Merge, layer: LoRALinear) -> Tensor:
     expect(model[0] is base, "그 자리에 있는 것이 layer.base가 아닙니다. 새로 만들지 마세요")
     weight = base.weight
     expect(isinstance(weight, nn.Parameter), "weight가 nn.Parameter가 아닙니다. .data를 바꾸세요")
-    expect(weight.dtype == dtype, f"weight의 dtype이 {dtype}에서 {weight.dtype}으로 바뀌었습니다")
+    expect(weight.dtype == dtype, f"weight의 dtype이 {dtype}이어야 하는데 {weight.dtype}입니다")
     return weight.detach()
 
 

@@ -51,7 +51,7 @@ def try_batches(accumulate: Accumulate, batches: Batches) -> None:
         raise Wrong(f"그래디언트는 맞습니다. 손실(수 하나)을 돌려주어야 하는데 {kind_of(returned)}")
     expect(
         abs(returned - want_loss) < 1e-4 * want_loss,
-        f"그래디언트는 맞습니다. 돌려준 손실은 {want_loss:.4f}여야 하는데 {returned:.4f}",
+        f"그래디언트는 맞습니다. 돌려준 손실은 {want_loss:.4f}여야 하는데 {returned:.4f}입니다",
     )
 
 

@@ -120,7 +120,8 @@ def try_returned(returned: list[Any], loss: float, norm: float, clipped: float) 
     """Compare the three values that a step returned."""
     for name, value in zip(("손실", "노름"), returned[:2], strict=True):
         expect(
-            isinstance(value, float | int | Tensor), f"{name}: 수여야 하는데 {type(value).__name__}"
+            isinstance(value, float | int | Tensor),
+            f"{name}: 수여야 하는데 {type(value).__name__}입니다",
         )
     got_loss, got_norm = float(returned[0]), float(returned[1])
     expect(
@@ -129,7 +130,8 @@ def try_returned(returned: list[Any], loss: float, norm: float, clipped: float) 
     )
     right = math.isclose(got_loss, loss, rel_tol=1e-3)
     expect(
-        right, f"손실: {loss:.4f}여야 하는데 {got_loss:.4f}. 마이크로배치의 손실을 모두 더하세요"
+        right,
+        f"손실: {loss:.4f}여야 하는데 {got_loss:.4f}입니다. 마이크로배치의 손실을 모두 더하세요",
     )
     mistakes = {
         norm * SCALE: "배율이 곱해진 노름입니다. unscale_ 뒤에 재세요",
@@ -137,7 +139,7 @@ def try_returned(returned: list[Any], loss: float, norm: float, clipped: float) 
     }
     if not math.isclose(got_norm, norm, rel_tol=1e-3):
         named = [t for v, t in mistakes.items() if math.isclose(got_norm, v, rel_tol=1e-3)]
-        raise Wrong(f"노름: {(named or [f'{norm:.4f}여야 하는데 {got_norm:.4f}'])[0]}")
+        raise Wrong(f"노름: {(named or [f'{norm:.4f}여야 하는데 {got_norm:.4f}입니다'])[0]}")
     expect(not returned[2], "건너뛰지 않은 스텝인데 건너뛰었다고 했습니다")
 
 

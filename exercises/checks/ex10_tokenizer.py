@@ -16,7 +16,7 @@ SENTENCE = "편의점에서 8개월 동안 재고를 관리했다."
 
 def check(tokenize: Tokenize) -> Iterator[str]:
     """Yield the name of each case, then try it; raise `Wrong` at the first that is wrong."""
-    yield "두 낱말: 재고를 줄였다."
+    yield "짧은 문장"
     try_text(tokenize, "재고를 줄였다.")
     yield "숫자와 문장 부호가 있는 문장"
     try_text(tokenize, SENTENCE)
@@ -30,7 +30,7 @@ def check(tokenize: Tokenize) -> Iterator[str]:
     expect(rouge(tokenize, SENTENCE, SENTENCE) == 100, "똑같은 문장이 100점이 아닙니다")
     yield "조사 하나가 다르면 조금만 깎인다"
     score = rouge(tokenize, SENTENCE, SENTENCE.replace("재고를", "재고도"))
-    expect(85 < score < 100, f"85점과 100점 사이여야 하는데 {score:.1f}점")
+    expect(85 < score < 100, f"85점과 100점 사이여야 하는데 {score:.1f}점입니다")
 
 
 def try_text(tokenize: Tokenize, text: str) -> None:

@@ -53,10 +53,10 @@ WRONG["ex02_forward"] = [
     ("""\
 low = layer.dropout(x) @ layer.lora_A.T @ layer.lora_B.T
 return (layer.base(x) + low) * layer.scaling""",
-     "막 만든 층은 베이스와 같다: 출력: 모든 값이 정답의 2배"),
+     "nn.Linear, 한 행: 출력: scaling을 베이스의 값에도 곱했습니다"),
     ("""\
 low = layer.dropout(x) @ layer.lora_A.T @ layer.lora_B.T
-return low * layer.scaling""", "막 만든 층은 베이스와 같다"),
+return low * layer.scaling""", "nn.Linear, 한 행: 출력: B·A·x뿐입니다"),
     ("return layer.base(x) + x @ layer.lora_A.T @ layer.lora_B.T * layer.scaling",
      "드롭아웃은 A로 가는 x에만: 출력: layer.dropout을 쓰지 않았습니다"),
     ("""\
@@ -111,7 +111,7 @@ names = [n for n, _ in model.named_modules()
          if any(f".{{n}}".endswith(f".{{t}}") for t in config.targets)]
 model.requires_grad_(False)
 for name in names:
-{WRAP}""", "대상 하나: 이름의 리스트를 돌려주어야 하는데 None을 돌려줌"),
+{WRAP}""", "대상 하나: 이름의 리스트를 돌려주어야 하는데 None을 돌려주었습니다"),
     (f"""\
 names = [n for n, _ in model.named_modules()
          if any(f".{{n}}".endswith(f".{{t}}") for t in config.targets)]
@@ -124,7 +124,7 @@ names = [n for n, _ in model.named_modules()
 model.requires_grad_(False)
 for name in names:
 {WRAP.replace("config.rank, config.alpha", "config.alpha, config.rank")}return names""",
-     "TypeError"),
+     "config.rank가 2인데 A의 행이 8개입니다"),
     (f"""\
 names = [n for n, _ in model.named_modules()
          if any(f".{{n}}".endswith(f".{{t}}") for t in config.targets)]
@@ -165,7 +165,7 @@ for name, layer in lora_layers(model).items():
     delta = delta.T if isinstance(layer.base, Conv1D) else delta
     layer.base.weight.data = layer.base.weight.data + delta
     replace_module(model, name, layer.base)""",
-     "dtype이 torch.float16에서 torch.float32으로 바뀌었습니다"),
+     "dtype이 torch.float16이어야 하는데 torch.float32입니다"),
 ]  # fmt: skip
 
 WRONG["ex05_loss"] = [
@@ -332,7 +332,7 @@ p = ordered.softmax(-1)
 outside = p.cumsum(-1) - p >= top_p
 order = order[0].expand_as(order)
 return logits.masked_fill(outside.scatter(1, order, outside), float("-inf"))""",
-     "두 행: 로짓: 0번 행은 맞고 1번 행은 틀림"),
+     "두 행: 로짓: 0번 행은 맞고 1번 행은 틀립니다"),
     ("""\
 ordered, order = logits.sort(dim=-1, descending=True)
 p = ordered.softmax(-1)
@@ -355,7 +355,7 @@ return logits.softmax(-1).masked_fill(outside.scatter(1, order, outside), 0)""",
 WRONG["ex10_tokenizer"] = [
     ("return text.split()", "형태소가 아니라 어절(빈칸)로 나누었습니다"),
     ("return list(text.replace(' ', ''))", "형태소가 아니라 글자로 나누었습니다"),
-    ("return BLEU(tokenize='ko-mecab').tokenizer(text)", "str을(를) 돌려줌"),
+    ("return BLEU(tokenize='ko-mecab').tokenizer(text)", "str을(를) 돌려주었습니다. .split()으로"),
     ("return BLEU(tokenize='ko-mecab').tokenizer(text).split()",
      "NFD로 적힌 같은 문장: 눈에 같은 글인데 토큰이 다릅니다"),
     ("text = unicodedata.normalize('NFC', text)\n"
