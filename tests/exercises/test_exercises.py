@@ -70,6 +70,7 @@ def test_every_file_is_listed_and_has_wrong_answers() -> None:
         ("return logits[5]", "return logits[5]", "IndexError: index 5 is out of bounds"),
         ("return (logits", "return (logits", "SyntaxError: '(' was never closed"),
         ("return torch.zeros(2, 3) @ logits", "return torch.zeros(2, 3) @ logits", "RuntimeError"),
+        ("raise NotImplementedError('x')", "raise NotImplementedError('x')", "NotImplementedError"),
         ("import numpie", "import numpie", "ModuleNotFoundError: No module named 'numpie'"),
     ],
 )
@@ -84,8 +85,9 @@ def test_an_exception_is_one_line_with_its_place(
     assert f"{path.name} {number}번째 줄 `{line}`에서 {message}" in verdict.message
 
 
-def test_another_name_or_other_arguments_are_told(tmp_path: Path) -> None:
+def test_a_missing_file_another_name_and_other_arguments_are_told(tmp_path: Path) -> None:
     exercise = EXERCISES[8]
+    assert "gone.py이(가) 없습니다" in judge(exercise, tmp_path / "gone.py").message
     text = exercise.path.read_text(encoding="utf-8")
     path = tmp_path / "answer.py"
     path.write_text(text.replace("def keep_nucleus", "def top_p"), encoding="utf-8")
