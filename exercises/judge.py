@@ -1,7 +1,7 @@
 """Run a reader's file against the checks of its exercise."""
 
 import importlib
-import importlib.util
+import runpy
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,11 +78,7 @@ def load(path: Path, name: str) -> Callable[..., Any]:
     """
     if not path.is_file():
         raise Wrong(f"{path.name}이(가) 없습니다. git checkout exercises로 되살리세요.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function = getattr(module, name, None)
+    function = runpy.run_path(str(path)).get(name)
     if not callable(function):
         raise Wrong(f"{path.name}에 함수 {name}이(가) 없습니다. 이름을 문제대로 되돌리세요.")
     return function

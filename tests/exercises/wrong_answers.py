@@ -99,7 +99,7 @@ for name in names:
 names = [n for n, _ in model.named_modules()
          if any(f".{{n}}".endswith(f".{{t}}") for t in config.targets)]
 for name in names:
-{WRAP}return names""", "학습하는 것은 A와 B뿐이다: 얼지 않은 파라미터"),
+{WRAP}return names""", "학습하는 것은 A와 B뿐이다: 얼리지 않은 파라미터"),
     (f"""\
 names = [n for n, _ in model.named_modules()
          if any(f".{{n}}".endswith(f".{{t}}") for t in config.targets)]
