@@ -63,8 +63,8 @@ def try_text(attend: Attend, rows: int, length: int, padding: int = 0) -> None:
             continue  # all that a padded row could see is padding
         past = tuple(part[:, :, : t + 1] for part in (q, k, v))
         mask = real[:, None, None, : t + 1]
-        mistakes = {f"출력: {text}": out for text, out in wrong(attn, *past, mask).items()}
-        compare("출력", got, output(attn, *past, mask), mistakes)
+        mistakes = {f"출력: {text}": out for text, out in wrong(attn, past, mask).items()}
+        compare("출력", got, output(attn, past, mask), mistakes)
 
 
 def heads(attn: GPT2Attention, x: Tensor) -> tuple[Tensor, ...]:
@@ -74,17 +74,19 @@ def heads(attn: GPT2Attention, x: Tensor) -> tuple[Tensor, ...]:
 
 
 def output(
-    attn: GPT2Attention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float = SIZE**-0.5
+    attn: GPT2Attention, past: tuple[Tensor, ...], mask: Tensor, scale: float = SIZE**-0.5
 ) -> Tensor:
-    """The output for the last token of q, k and v, (B, C)."""
+    """The output (B, C) for the last token of `past`: q, k and v up to there."""
+    q, k, v = past
     h = F.scaled_dot_product_attention(q[:, :, -1:], k, v, attn_mask=mask, scale=scale)
     return attn.c_proj(h.reshape(len(q), WIDTH))
 
 
 def wrong(
-    attn: GPT2Attention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor
+    attn: GPT2Attention, past: tuple[Tensor, ...], mask: Tensor
 ) -> dict[str, Tensor | list[Tensor]]:
     """The outputs that common mistakes give, by their diagnoses."""
+    q, k, v = past
     everything = torch.ones_like(mask)
     h = F.scaled_dot_product_attention(q[:, :, -1:], k, v, attn_mask=mask)
     first = torch.zeros_like(mask)
@@ -94,19 +96,19 @@ def wrong(
     scores = (q[:, :, -1:] @ k.mT * SIZE**-0.5).masked_fill(~mask, float("-inf"))
     return {
         "첫 토큰만 봤습니다. is_causal=True는 쿼리가 하나이면 첫 자리만 남깁니다": (
-            output(attn, q, k, v, first)
+            output(attn, past, first)
         ),
         "새 토큰 자신만 봤습니다. cache.update가 돌려주는 keys, values를 쓰세요": (
-            output(attn, q, k, v, last)
+            output(attn, past, last)
         ),
-        "채움까지 봤습니다. visible이 False인 자리를 가리세요": output(attn, q, k, v, everything),
-        "visible을 거꾸로 썼습니다. True인 자리를 봅니다": output(attn, q, k, v, ~mask),
-        "점수를 √head_dim으로 나누지 않았습니다": output(attn, q, k, v, mask, scale=1.0),
-        "head_dim이 아니라 C의 제곱근으로 나누었습니다": output(attn, q, k, v, mask, WIDTH**-0.5),
-        "√head_dim이 아니라 head_dim으로 나누었습니다": output(attn, q, k, v, mask, 1 / SIZE),
+        "채움까지 봤습니다. visible이 False인 자리를 가리세요": output(attn, past, everything),
+        "visible을 거꾸로 썼습니다. True인 자리를 봅니다": output(attn, past, ~mask),
+        "점수를 √head_dim으로 나누지 않았습니다": output(attn, past, mask, scale=1.0),
+        "head_dim이 아니라 C의 제곱근으로 나누었습니다": output(attn, past, mask, WIDTH**-0.5),
+        "√head_dim이 아니라 head_dim으로 나누었습니다": output(attn, past, mask, 1 / SIZE),
         "attn.c_proj를 지나지 않았습니다": h.reshape(len(q), WIDTH),
         "q, k, v의 순서가 다릅니다. c_attn은 q, k, v의 순서로 냅니다": (
-            [output(attn, *order, mask) for order in permutations((q, k, v))]
+            [output(attn, order, mask) for order in permutations(past)]
         ),
         "softmax를 하지 않았습니다": (
             attn.c_proj((scores.masked_fill(~mask, 0) @ v).reshape(len(q), WIDTH))
