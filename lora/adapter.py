@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from common.console import UserError
 from common.files import read_json
-from lora.inject import LoraConfig, inject_lora, lora_layers
+from lora.inject import LoraConfig, inject_lora, lora_layers, names_in_block
 from lora.layer import is_conv1d
 
 WEIGHTS = "adapter_model.safetensors"
@@ -68,6 +68,7 @@ def save_adapter(
     # One key alone: safetensors writes two in any order, and equal runs have to leave equal bytes.
     header = {BASE_BITS: str(base_bits)} if base_bits else {"format": "pt"}
     save_file(weights, directory / WEIGHTS, metadata=header)
+    targets = config.targets or names_in_block(lora_layers(model))
     settings = PLAIN | {
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
@@ -76,7 +77,7 @@ def save_adapter(
         "lora_dropout": config.dropout,
         "use_rslora": config.rslora,
         # The rows of B that "attn.c_attn:qv" leaves out are zero, so this is a plain adapter.
-        "target_modules": [target.partition(":")[0] for target in config.targets],
+        "target_modules": [target.partition(":")[0] for target in targets],
         "fan_in_fan_out": any(is_conv1d(m.base) for m in lora_layers(model).values()),
         "inference_mode": True,
     }
