@@ -41,7 +41,7 @@ class EvaluateOptions:
         f"점수를 재는 단위: {', '.join(TOKENIZATIONS)}",
         check=(TOKENIZATIONS.__contains__, f"{', '.join(TOKENIZATIONS)} 중에서 고르세요"),
     )
-    candidates: int = option(1, "요약 후보의 수. python -m infer는 8", check=CANDIDATES)
+    candidates: int = option(1, "요약 후보의 수. python -m infer는 16", check=CANDIDATES)
     output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
     device: str = option("auto", "auto, cuda, mps, cpu")
 
