@@ -21,6 +21,7 @@ from lora.inject import count_parameters, inject_lora
 from model.base import find_base, load_base
 from model.device import pick_device, place
 from model.precision import pick_precision
+from training.card import model_card
 from training.checkpoint import identity
 from training.config import TrainConfig
 from training.execution import configure_execution
@@ -51,7 +52,8 @@ def main() -> None:
 
     path = output_folder(config.output_dir, base.name, "lora")
     with exclusive(path):
-        run = Run(path, base, config, identity(config, base, data, precision))
+        known = identity(config, base, data, precision)
+        run = Run(path, base, config, known, len(train_rows))
         place(base.model, precision.device)
         print(f"베이스: {base.name} ({precision.device.type}, {precision.name})")
 
@@ -130,7 +132,8 @@ def evaluate(run: Run, state: TrainingState, validation: Validation, epoch: floa
     loss, result = validation.evaluate()
     best = loss.per_token < run.best_loss
     if best:
-        run.save_best(state.step, loss.per_token, result)
+        card = model_card(run, validation, loss, result)
+        run.save_best(state.step, loss.per_token, result, card)
     run.log.append(
         {"step": state.step, "faithfulness": result.faithfulness} | loss.record | result.scores
     )
