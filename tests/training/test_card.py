@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import peft
@@ -18,7 +19,7 @@ from infer.__main__ import EXAMPLE_ANSWER, EXAMPLE_QUESTION
 from infer.settings import GREEDY
 from infer.summarize import Summarizer
 from lora.inject import inject_lora, lora_layers
-from model.base import load_base
+from model.base import EMBEDDED, REPOSITORY, load_base
 from model.precision import Precision
 from tests.conftest import make_model
 from training.card import SCORES, model_card
@@ -44,9 +45,11 @@ def base(tmp_path: Path, byte_tokenizer: PreTrainedTokenizerFast) -> Path:
     return folder
 
 
-def evaluated(folder: Path, base: str, data: Path) -> tuple[Run, Validation, str]:
+def evaluated(
+    folder: Path, base: Path, data: Path, name: str | None = None
+) -> tuple[Run, Validation, str]:
     """A run whose adapter was drawn, with its best written: the run, its rows and the card."""
-    opened = load_base(base)
+    opened = replace(load_base(str(base)), name=name or str(base))
     run = Run(folder / "run", opened, CONFIG, identity(CONFIG, opened, data, FP32), rows=1234)
     validation = prepare_validation(opened, ROWS, 1024, 2, FP32)
     run.results["base"] = validation.judge("base")
@@ -74,7 +77,7 @@ def test_both_ways_to_open_it_are_true(
     monkeypatch.setattr(
         "peft.PeftModel.from_pretrained", lambda *a: opened.append(a[1]) or real(*a)
     )
-    run, validation, card = evaluated(tmp_path, str(base), SAMPLE_CSV)
+    run, validation, card = evaluated(tmp_path, base, SAMPLE_CSV)
     with_peft, with_this = re.findall(r"^```python\n(.*?)^```", card, re.DOTALL | re.MULTILINE)
     best = run.path / "best"
     example = [EXAMPLE_QUESTION], [EXAMPLE_ANSWER]
@@ -90,7 +93,7 @@ def test_both_ways_to_open_it_are_true(
 
 
 def test_the_card_states_the_facts_of_the_run(tmp_path: Path, base: Path) -> None:
-    run, _, card = evaluated(tmp_path, str(base), SAMPLE_CSV)
+    run, _, card = evaluated(tmp_path, base, SAMPLE_CSV)
     record = json.loads((run.path / "best/trainer_state.json").read_text(encoding="utf-8"))
     assert record["identity"]["data"]["sha256"] in card and "`sample_interview.csv`" in card
     assert "학습 1,234행, 검증 2행" in card and "모름" in card
@@ -108,21 +111,26 @@ def test_the_card_states_the_facts_of_the_run(tmp_path: Path, base: Path) -> Non
 
 
 def test_equal_runs_have_equal_cards(tmp_path: Path, base: Path) -> None:
-    cards = [evaluated(tmp_path / name, str(base), SAMPLE_CSV)[2] for name in ("a", "b")]
+    cards = [evaluated(tmp_path / name, base, SAMPLE_CSV)[2] for name in ("a", "b")]
     assert cards[0] == cards[1]
 
 
 def test_data_that_is_not_the_sample_is_warned_of_and_not_shown(tmp_path: Path, base: Path) -> None:
     (tmp_path / "my.csv").write_text("question,answer,summary\n")
-    _, validation, card = evaluated(tmp_path, str(base), tmp_path / "my.csv")
+    _, validation, card = evaluated(tmp_path, base, tmp_path / "my.csv")
     assert "공개하기 전에" in card and "AI Hub" in card and "`my.csv`, " in card
     assert not any(row["question"] in card for row in validation.samples)
     assert str(tmp_path / "my.csv") not in card
 
 
-def test_the_license_of_the_embedded_base_is_known(tmp_path: Path) -> None:
-    _, _, card = evaluated(tmp_path, "ko-gpt2-mini", SAMPLE_CSV)
+def test_the_license_of_the_embedded_base_is_known(tmp_path: Path, base: Path) -> None:
+    _, _, card = evaluated(tmp_path, base, SAMPLE_CSV, EMBEDDED.as_posix())
     head = yaml.safe_load(card.split("---\n")[1])
     assert head["license"] == "cc-by-sa-4.0" and "base_model" not in head
-    root = Path(__file__).resolve().parents[2]
-    assert "CC BY-SA 4.0" in (root / "checkpoints/ko-gpt2-mini/README.md").read_text("utf-8")
+    assert "CC BY-SA 4.0" in (REPOSITORY / EMBEDDED / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_base_of_the_hub_is_named_to_the_hub(tmp_path: Path, base: Path) -> None:
+    _, _, card = evaluated(tmp_path, base, SAMPLE_CSV, "skt/kogpt2-base-v2")
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert head["base_model"] == "skt/kogpt2-base-v2" and head["license"] == "cc-by-nc-sa-4.0"
