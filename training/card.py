@@ -15,6 +15,7 @@ from evaluation.evaluate import HeldOutLoss, summarize_rows
 from evaluation.results import Result
 from evaluation.validation import Validation
 from infer.__main__ import EXAMPLE_ANSWER, EXAMPLE_QUESTION
+from lora.inject import lora_layers, names_in_block
 from model.base import EMBEDDED, local_folder
 from training.run import Run
 
@@ -26,6 +27,8 @@ LICENSES = {
     "gpt2": "mit",
     "gpt2-medium": "mit",
     "skt/kogpt2-base-v2": "cc-by-nc-sa-4.0",
+    "EleutherAI/polyglot-ko-1.3b": "apache-2.0",
+    "Qwen/Qwen3-0.6B-Base": "apache-2.0",
 }
 SCORES = {
     "rouge1": "ROUGE-1",
@@ -43,7 +46,9 @@ def model_card(run: Run, validation: Validation, loss: HeldOutLoss, result: Resu
     """
     config, data = run.config, run.identity["data"]
     rate = config.peak_learning_rate(run.base.model.config.hidden_size)
-    settings: dict[str, Any] = run.identity["settings"] | {"learning_rate": rate}
+    targets = config.targets or names_in_block(lora_layers(run.base.model))
+    resolved = {"learning_rate": rate, "targets": targets}
+    settings: dict[str, Any] = run.identity["settings"] | resolved
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
