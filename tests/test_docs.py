@@ -10,8 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 READMES = (ROOT / "README.md", ROOT / "README.en.md")
 LESSONS = sorted(ROOT.glob("[a-z]*/README.md"))
+TRANSLATIONS = sorted(ROOT.glob("[a-z]*/README.en.md"))
 CARD = ROOT / "checkpoints" / "ko-gpt2-mini" / "README.md"
-DOCUMENTS = (*READMES, *LESSONS, CARD, ROOT / "BENCHMARKS.md")
+DOCUMENTS = (*READMES, *LESSONS, *TRANSLATIONS, CARD, ROOT / "BENCHMARKS.md")
 TOOLS = {"venv", "pip", "pytest"}  # modules after `python -m` that are not ours
 OTHER_OPTIONS = {"--help", "--debug"}  # common.console adds them to every command
 FIGURE = re.compile(r"\s*[\d.,/]+\s*$")
@@ -108,13 +109,59 @@ def test_the_check_sees_what_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_both_readmes_name_the_same_things() -> None:
-    korean, english = READMES
+    assert_same_things(*READMES)
+
+
+def assert_same_things(korean: Path, english: Path) -> None:
     assert modules(korean) == modules(english)
     assert targets(korean) == targets(english)
     assert options(korean) == options(english)
-    themselves = {"README.md", "README.en.md"}
-    assert paths(korean) - themselves == paths(english) - themselves
+    assert {p.replace(".en.", ".") for p in paths(korean)} == {
+        p.replace(".en.", ".") for p in paths(english)
+    }
     assert figures(korean) == figures(english)
+
+
+def test_every_lesson_is_translated() -> None:
+    assert {path.parent.name for path in TRANSLATIONS} == {
+        *("data", "lora", "training", "evaluation", "quant", "infer", "chat")
+    }
+
+
+@pytest.mark.parametrize("english", TRANSLATIONS, ids=lambda path: path.parent.name)
+def test_a_lesson_and_its_translation_name_the_same_things(english: Path) -> None:
+    korean = english.with_name("README.md")
+    assert_same_things(korean, english)
+    assert first_column(korean) == first_column(english)  # the files, in the order to read them
+    for level in ("##", "```", "$$", "- "):  # sections, pictures, equations, mistakes
+        counts = [count_lines(document, level) for document in (korean, english)]
+        assert counts[0] == counts[1], level
+
+
+def count_lines(document: Path, beginning: str) -> int:
+    return sum(line.startswith(beginning) for line in text_of(document).splitlines())
+
+
+def first_column(document: Path) -> list[str]:
+    """What stands in backticks at the beginning of a table's lines."""
+    return re.findall(r"^\| (`[^|]*`) \|", text_of(document), re.MULTILINE)
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
+def test_the_readmes_say_how_long_each_lesson_takes(readme: Path) -> None:
+    lessons = ("data", "lora", "training", "evaluation", "quant", "infer", "chat")
+    row = re.search(r"^\| (?:분|minutes) \| ([\d |]+) \|$", text_of(readme), re.MULTILINE)
+    assert row
+    for lesson, minutes in zip(lessons, row[1].split(" | "), strict=True):
+        text = text_of(ROOT / lesson / readme.name)
+        total = re.search(r"(?:걸리는 시간\*\*: |about )(\d+)(?:분쯤| minutes)", text)
+        code = re.search(r"(?:코드 |code )(\d+)", text)
+        assert total and code and total[1] == minutes
+        # The code takes what the reading list says, for the lessons that stand in it.
+        listed = [row[2] for row in reading_list(readme) if row[0].startswith(f"{lesson}/")]
+        if lesson == "training":
+            listed += [row[2] for row in reading_list(readme) if row[0] == "model/loss.py"]
+        assert not listed or int(code[1]) == sum(listed)
 
 
 def figures(document: Path) -> list[list[str]]:

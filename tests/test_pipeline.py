@@ -82,6 +82,7 @@ def test_what_training_writes(trained: Path) -> None:
     assert {path.name for path in (run / "best").iterdir()} >= {
         "adapter_config.json",
         "adapter_model.safetensors",
+        "README.md",
         "tokenizer.json",
         "trainer_state.json",
     }

@@ -30,6 +30,7 @@ from lora.inject import count_parameters, inject_lora
 from model.base import find_base, load_base
 from model.device import pick_device, place
 from model.precision import pick_precision
+from training.card import model_card
 from training.checkpoint import identity
 from training.config import TrainConfig
 from training.execution import configure_execution
@@ -61,7 +62,8 @@ def main() -> None:
 
     path = output_folder(config.output_dir, base.name, "lora")
     with exclusive(path):
-        run = Run(path, base, config, identity(config, base, data, precision, validation_csv))
+        known = identity(config, base, data, precision, validation_csv)
+        run = Run(path, base, config, known, len(train_rows))
         if config.base_bits:
             # Imported here because it imports bitsandbytes, which takes a second.
             from quant.frozen import quantize_base
@@ -159,7 +161,8 @@ def evaluate(run: Run, state: TrainingState, validation: Validation, epoch: floa
     loss, result = validation.evaluate()
     best = loss.per_token < run.best_loss
     if best:
-        run.save_best(state.step, loss.per_token, result)
+        card = model_card(run, validation, loss, result)
+        run.save_best(state.step, loss.per_token, result, card)
     run.evaluations_since_best = 0 if best else run.evaluations_since_best + 1
     state.stop = run.evaluations_since_best == run.config.patience
     run.log.append(

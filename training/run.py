@@ -28,6 +28,7 @@ class Run:
     base: Base
     config: TrainConfig
     identity: dict[str, Any]  # training.checkpoint.identity
+    rows: int = 0  # that it trains on
     best_loss: float = float("inf")
     evaluations_since_best: int = 0
     results: dict[str, Result] = field(default_factory=dict)  # of the base and of the best adapter
@@ -96,10 +97,11 @@ class Run:
         if state.step and not state.skipped_in_a_row and not saved:
             self.save(state)
 
-    def save_best(self, step: int, loss: float, result: Result) -> None:
+    def save_best(self, step: int, loss: float, result: Result, card: str) -> None:
         """Write `best/`: the adapter as it is now, which has the lowest validation loss so far."""
         with atomic_directory(self.path / BEST) as draft:
             self._write_adapter(draft, {"step": step, "validation_loss": loss})
+            write_file(draft / "README.md", card)
         self.best_loss = loss
         self.results["lora"] = result
 

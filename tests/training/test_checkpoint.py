@@ -228,7 +228,7 @@ def test_a_best_that_was_not_written_is_not_the_best(
 
     monkeypatch.setattr("training.run.save_adapter", stop)
     with pytest.raises(Stopped):
-        run.save_best(3, 1.5, None)
+        run.save_best(3, 1.5, None, "")
     assert run.best_loss == float("inf") and not run.results
 
 
