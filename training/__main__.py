@@ -1,7 +1,7 @@
 """`python -m training`: a CSV in, an adapter under `checkpoints/{base}-lora/` out."""
 
 import math
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 
 import torch
@@ -21,6 +21,7 @@ from lora.inject import count_parameters, inject_lora
 from model.base import find_base, load_base
 from model.device import pick_device, place
 from model.precision import pick_precision
+from model.ranks import rank, together, world_size
 from training.checkpoint import identity
 from training.config import TrainConfig
 from training.execution import configure_execution
@@ -33,6 +34,7 @@ MEMORY_ADVICE = (
 )
 
 
+@together()
 def main() -> None:
     config = parse_options(TrainConfig, "python -m training", "LoRA로 요약을 학습합니다.")
     precision = pick_precision(config.precision, pick_device(config.device))
@@ -50,10 +52,11 @@ def main() -> None:
     base = load_base(source, precision.dtype)
 
     path = output_folder(config.output_dir, base.name, "lora")
-    with exclusive(path):
+    with exclusive(path) if rank() == 0 else nullcontext():
         run = Run(path, base, config, identity(config, base, data, precision))
         place(base.model, precision.device)
-        print(f"베이스: {base.name} ({precision.device.type}, {precision.name})")
+        processes = f", 프로세스 {world_size()}개" if world_size() > 1 else ""
+        print(f"베이스: {base.name} ({precision.device.type}, {precision.name}{processes})")
 
         # The adapter. B is zero, so at first the model computes what its base computes.
         torch.manual_seed(config.seed)  # draws A
@@ -62,7 +65,9 @@ def main() -> None:
         share = f"{trainable:,} / {total:,} ({trainable / total:.2%})"
         print(f"LoRA: {len(layers)}개 층, 학습하는 파라미터 {share}")
         state = initial_state(base.model, config, precision)
-        run.resume(state)
+        if run.writes:
+            run.resume(state)
+        run.begin_alike(state)
 
         # The examples: rows as token ids.
         max_length = min(config.max_length, base.context)
@@ -78,7 +83,8 @@ def main() -> None:
         # All checks of the input have passed, so the previous run may be replaced now.
         if state.step == 0:
             run.discard_previous()
-        write_facts(path, asdict(config), examples, max_length, base.tokenizer)
+        if run.writes:
+            write_facts(path, asdict(config), examples, max_length, base.tokenizer)
         with stop_on_signals():
             fit(run, state, examples, validation)
 
@@ -159,6 +165,8 @@ def finish(run: Run, state: TrainingState, validation: Validation) -> None:
         )
     if state.skipped:
         print(f"건너뛴 스텝: {state.skipped}개 (손실이나 그래디언트가 수가 아니었음)")
+    if not run.writes:
+        return
     write_comparison(run.path, validation.samples, list(run.results.values()), "morpheme")
     print(f"보고서: {write_report(run.path)}")
     run.save(state, finished=True)
