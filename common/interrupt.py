@@ -5,7 +5,6 @@ https://docs.python.org/3/library/signal.html#execution-of-python-signal-handler
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -30,8 +29,9 @@ class SignalHandler:
                 raise KeyboardInterrupt
             return
         self.received = number
-        with suppress(OSError):  # the reader of stderr may be gone; print() is not reentrant
-            os.write(sys.stderr.fileno(), NOTICE.encode(sys.stderr.encoding, "replace"))
+        if number == signal.SIGINT:
+            with suppress(OSError):  # the reader of stderr may be gone; print() is not reentrant
+                os.write(2, NOTICE.encode(os.device_encoding(2) or "utf-8", "replace"))
         self.stop_if_allowed()
 
     def stop_if_allowed(self) -> None:

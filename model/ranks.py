@@ -9,7 +9,8 @@ https://docs.pytorch.org/docs/stable/elastic/run.html
 """
 
 import os
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from common.console import Stopped, UserError
+from common.console import UserError
+from common.interrupt import SIGNALS
 
 Item = TypeVar("Item")
 
@@ -93,7 +95,8 @@ def together() -> Iterator[None]:
     """Inside, the processes of torchrun know each other; they leave when all are done.
 
     The first rank that ends with an error says why. Those that end because of it, or for the same
-    reason, are silent.
+    reason, are silent. A signal, which torchrun passes on to all, is for rank 0, which saves; the
+    others end when it has left.
 
     Raises:
         UserError: there are more processes than GPUs on this machine.
@@ -102,6 +105,8 @@ def together() -> Iterator[None]:
         yield
         return
     store, number, count = next(dist.rendezvous("env://"))
+    if number > 0:
+        ignore(SIGNALS)
     try:
         backend = "gloo"  # sums tensors in the memory of CPUs
         if torch.cuda.is_available():
@@ -111,15 +116,18 @@ def together() -> Iterator[None]:
         with _silent_unless_first():
             yield
             gather(None)  # rank 0 may have files to write yet
-    except Stopped as stopped:  # by a signal, which torchrun passes on to all
-        if number:
-            raise SystemExit(128 + stopped.signal_number) from stopped
-        raise
-    except Exception as error:
-        if _has_another_ended(store):
+    except BaseException as error:
+        ignore([signal.SIGTERM])  # torchrun ends all ranks when one has ended: first say why
+        if _has_another_ended(store) and isinstance(error, Exception):
             raise SystemExit(2) from error
         raise
     dist.destroy_process_group()
+
+
+def ignore(signals: Iterable[int]) -> None:
+    """Have this process ignore the signals from now on."""
+    for number in signals:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _take_gpu() -> None:

@@ -85,7 +85,7 @@ def main() -> None:
             run.discard_previous()
         if run.writes:
             write_facts(path, asdict(config), examples, max_length, base.tokenizer)
-        with stop_on_signals():
+        with stop_on_signals() if run.writes else nullcontext():
             fit(run, state, examples, validation)
 
 
