@@ -60,10 +60,9 @@ def train_rank(setup: Setup, number: int, count: int, threads: int, meeting: str
 
 def train_together(setup: Setup, count: int, threads: int) -> Run:
     """What rank 0 of `count` reports."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        ProcessPoolExecutor(count, get_context("spawn")) as pool,
-    ):
+    processes = get_context("forkserver")  # a process that has imported this file, once, and forks
+    processes.set_forkserver_preload([__name__])
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(count, processes) as pool:
         meeting = f"file://{folder}/meeting"
         ranks = [pool.submit(train_rank, setup, n, count, threads, meeting) for n in range(count)]
         first, *_ = [rank.result() for rank in ranks]
