@@ -105,6 +105,8 @@ def together() -> Iterator[None]:
         yield
         return
     store, number, count = next(dist.rendezvous("env://"))
+    # The store outlives the processes: those that are started again must not meet the dead ones.
+    store = dist.PrefixStore(f"start {RESTARTS}", store)
     if number > 0:
         ignore(SIGNALS)
     try:
@@ -112,7 +114,8 @@ def together() -> Iterator[None]:
         if torch.cuda.is_available():
             _take_gpu()
             backend = "cpu:gloo,cuda:nccl"
-        dist.init_process_group(backend, store=store, rank=number, world_size=count)
+        with _reaching_all():
+            dist.init_process_group(backend, store=store, rank=number, world_size=count)
         with _silent_unless_first():
             yield
             gather(None)  # rank 0 may have files to write yet
@@ -154,6 +157,6 @@ def _silent_unless_first() -> Iterator[None]:
 def _has_another_ended(store: dist.Store) -> bool:
     """Whether a rank has called this before."""
     try:
-        return store.add(f"ended/{RESTARTS}", 1) > 1
+        return store.add("ended", 1) > 1
     except RuntimeError:  # the machine with the store is gone
         return False

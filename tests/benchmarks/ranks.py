@@ -33,7 +33,7 @@ from training.execution import configure_execution
 from training.loop import initial_state, train
 
 HEADER = ["", "examples/s", "× first", "peak MB of each", "loss apart at most"]
-SHORT = {"steps": 2, "batch": 4, "runs": 1, "precision": ["fp32"]}
+SHORT = {"steps": 2, "batch": 2, "runs": 1, "precision": ["fp32"]}
 # Processes, and the threads that each computes with.
 WAYS = {"1 process, 1 thread": (1, 1), "1 process, 2 threads": (1, 2), "2 ranks, 1 thread": (2, 1)}
 
