@@ -10,15 +10,18 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quantize evaluate infer chat web test torture bench lint base sample clean
+.PHONY: help setup aihub train quantize evaluate infer chat web verify test torture bench lint base clean
 
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  변수: BASE=gpt2-medium  DATA=my.csv  GPUS=2  BITS=8  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
+	@echo '  변수: FROM=폴더  BASE=skt/kogpt2-base-v2  DATA=my.csv  GPUS=2  BITS=8  LESSON=lora  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
 	@echo '  옵션: $(BIN)/python -m training --help (quant, infer, chat도 같음)'
 
 setup: .venv/requirements ## 가상환경을 만들고 패키지를 설치 (다른 명령이 알아서 부름)
+
+aihub: .venv/requirements ## AI Hub의 면접 데이터를 받은 그대로 읽어 CSV로 (FROM=폴더나 zip)
+	@$(BIN)/python -m data aihub $(if $(FROM),"$$FROM") $(ARGS)
 
 train: .venv/requirements ## LoRA를 학습해 checkpoints/에 어댑터를 씀
 	@$(if $(GPUS),$(TORCHRUN),$(BIN)/python) -m training $(if $(BASE),--base "$(BASE)") $(if $(DATA),--data "$(DATA)") $(ARGS)
@@ -40,6 +43,13 @@ chat: .venv/requirements ## 터미널에서 모델과 이야기
 web: .venv/requirements-web ## 브라우저에서 (http://127.0.0.1:7860)
 	@$(BIN)/python -m chat.web $(ARGS)
 
+verify: .venv/requirements ## 여섯 과의 주장을 이 컴퓨터에서 증명 (LESSON=lora: 한 과만)
+	@$(BIN)/python -m verify $(if $(LESSON),--lesson "$(LESSON)") $(ARGS)
+
+.PHONY: exercise
+exercise: .venv/requirements ## 연습 문제의 답을 확인 (N=3, 없으면 푼 것의 목록)
+	@$(BIN)/python -m exercises $(N)
+
 test: .venv/requirements-dev ## 테스트 (페이지의 테스트에는 chromium도 필요)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -54,9 +64,6 @@ lint: .venv/requirements-dev ## ruff와 mypy
 
 base: .venv/requirements ## 내장 베이스를 처음부터 다시 학습 (몇 시간, CORPUS=폴더)
 	@$(BIN)/python -m pretraining $(if $(CORPUS),--corpus "$(CORPUS)") $(ARGS)
-
-sample: .venv/requirements ## data/sample_interview.csv를 다시 씀
-	@$(BIN)/python -m pretraining.sample $(ARGS)
 
 clean: ## 가상환경과 캐시를 지움 (checkpoints/는 그대로)
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

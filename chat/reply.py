@@ -57,6 +57,6 @@ def reply(
         seconds = time.perf_counter() - begin
         tokens = now.tokens + 1
         if settings.candidates > 1:  # the piece is the whole summary
-            tokens = len(summarizer.tokenizer(piece)["input_ids"]) + 1
+            tokens = len(summarizer.tokenizer.tokenize(piece)) + 1
         now = replace(now, text=now.text + piece, tokens=tokens, seconds=seconds)
         yield now

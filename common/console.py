@@ -72,6 +72,8 @@ class _Parser(HfArgumentParser):
     def add_argument(self, *flags: Any, **keywords: Any) -> argparse.Action:
         # HfArgumentParser passes all of a field's metadata on to argparse.
         known = {key: value for key, value in keywords.items() if key in ARGPARSE_KEYWORDS}
+        if keywords.get("positional"):  # to argparse, a name without dashes
+            flags = (flags[0].removeprefix("--"),)
         return super().add_argument(*flags, **known)
 
     def error(self, message: str) -> NoReturn:
@@ -85,7 +87,8 @@ def option(default: Any, help: str, check: Check | None = None, **metadata: Any)
     """A dataclass field that is an option of the command line, with its Korean help text.
 
     `check` is the rule of the field, such as `(lambda n: n > 0, "0보다 커야 합니다")`, which
-    `validate` applies. Further keywords are kept in the field's metadata.
+    `validate` applies. With `positional=True` the values are given without the name of the option.
+    Further keywords are kept in the field's metadata.
     """
     metadata = {"help": help, "check": check, **metadata}
     if isinstance(default, list):

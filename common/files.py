@@ -39,8 +39,9 @@ def atomic_directory(target: Path) -> Iterator[Path]:
         move_into_place(draft, target)
 
 
-def write_file(target: Path, content: str | bytes) -> None:
-    """Write a file atomically, text as UTF-8.
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """Yield the path of a draft to write; when the block ends without error, it becomes `target`.
 
     Raises:
         OSError: the disk refused a write; `filename` is `target`.
@@ -48,8 +49,18 @@ def write_file(target: Path, content: str | bytes) -> None:
     target = target.resolve()
     draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
     with _discarded_on_error(draft, target):
-        draft.write_bytes(content if isinstance(content, bytes) else encode_text(content))
+        yield draft
         move_into_place(draft, target)
+
+
+def write_file(target: Path, content: str | bytes) -> None:
+    """Write a file atomically, text as UTF-8.
+
+    Raises:
+        OSError: the disk refused a write; `filename` is `target`.
+    """
+    with atomic_file(target) as draft:
+        draft.write_bytes(content if isinstance(content, bytes) else encode_text(content))
 
 
 def move_into_place(draft: Path, target: Path) -> None:

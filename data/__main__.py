@@ -1,11 +1,12 @@
-"""`python -m data check`: read a CSV exactly as training would."""
+"""`python -m data check`: read a CSV as training would. `... aihub`: AI Hub's download to CSV."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.console import UserError, option, parse_options, run
-from data.interviews import COLUMNS, default_csv, read_interviews
+from data.aihub import DO_NOT_PUBLISH, PARTS, import_aihub
+from data.interviews import COLUMNS, USER_CSV, default_csv, read_interviews
 
 
 @dataclass
@@ -24,7 +25,32 @@ def check(argv: list[str]) -> None:
     print(*(f"  {name}: {first[name]}" for name in COLUMNS), sep="\n")
 
 
-COMMANDS = {"check": check}
+@dataclass
+class ImportOptions:
+    """Options of `aihub`."""
+
+    paths: list[Path] = option([], "AI Hub에서 받은 폴더나 zip", positional=True)
+    output_dir: Path = option(USER_CSV.parent, "CSV를 쓸 폴더")
+
+
+def aihub(argv: list[str]) -> None:
+    """Turn AI Hub's interviews, as they are downloaded, into CSV files for training."""
+    options = parse_options(
+        ImportOptions,
+        "python -m data aihub",
+        "AI Hub의 채용면접 인터뷰 데이터(71592)를 받은 그대로 읽어 CSV로 씁니다.",
+        argv,
+    )
+    found = import_aihub(options.paths, options.output_dir)
+    print(found.describe())
+    for part in sorted({part for part, _ in found.rows}):
+        print(f"{part}: {options.output_dir / PARTS[part]}")
+    print(DO_NOT_PUBLISH)
+    if options.output_dir == USER_CSV.parent:
+        print("다음: make train (python -m training)")
+
+
+COMMANDS = {"check": check, "aihub": aihub}
 
 
 def main() -> None:

@@ -54,7 +54,10 @@ def encode_rows(
         pairs = zip(batch["question"], batch["answer"], strict=True)
         texts = [build_prompt(question, answer) for question, answer in pairs]
         prompts = tokenizer(texts, split_special_tokens=True)["input_ids"]
-        summaries = tokenizer(batch["summary"], split_special_tokens=True)["input_ids"]
+        # Llama's tokenizer puts BOS before a text, which the middle of an example does not want.
+        summaries = tokenizer(
+            batch["summary"], split_special_tokens=True, add_special_tokens=False
+        )["input_ids"]
         for i, (prompt, summary) in enumerate(zip(prompts, summaries, strict=True)):
             response = [*summary, tokenizer.eos_token_id]
             room = max_length - len(response)

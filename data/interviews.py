@@ -1,7 +1,9 @@
-"""A CSV of interviews to a checked `datasets.Dataset`, and its 99:1 split."""
+"""A CSV of interviews to a checked `datasets.Dataset`, and its 99:1 splits."""
 
 import codecs
 import csv
+import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,9 @@ from data.text import clean_text
 
 COLUMNS = ("question", "answer", "summary")
 USER_CSV = Path("data/aihub_interview.csv")
+VALIDATION_CSV = Path("data/aihub_validation.csv")
 SAMPLE_CSV = Path("data/sample_interview.csv")
+SPLITS = ("row", "question")  # what is divided into training and validation
 
 # UTF-8, with or without BOM, or CP949, which Excel writes in Korea. CP949 is tried second, because
 # it decodes almost any bytes, while Korean text in CP949 is never valid UTF-8.
@@ -67,11 +71,47 @@ def read_interviews(path: Path, minimum_rows: int = 2) -> Interviews:
     return Interviews(path, ENCODINGS[encoding], rows, dropped=len(table) - len(usable))
 
 
-def split_interviews(rows: Dataset, seed: int = 42) -> tuple[Dataset, Dataset]:
-    """99:1 into training and validation rows, with at least one validation row."""
-    validation = max(1, round(len(rows) * 0.01))
-    split = rows.train_test_split(test_size=validation, seed=seed)
-    return split["train"], split["test"]
+def default_validation(data: Path) -> Path | None:
+    """AI Hub's own validation rows, where they exist and `data` is its training rows."""
+    of_aihub = data.resolve() == USER_CSV.resolve()
+    return VALIDATION_CSV if of_aihub and VALIDATION_CSV.exists() else None
+
+
+def split_interviews(rows: Dataset, by: str = "row", seed: int = 42) -> tuple[Dataset, Dataset]:
+    """99:1 into training and validation rows, with at least one validation row.
+
+    By "question", all rows of a question stand on one side. The model is then validated on
+    questions that it has never seen. A question with too many rows for 1% stays in training.
+
+    Raises:
+        UserError: all rows have the same question and are to be split by it.
+    """
+    count = max(1, round(len(rows) * 0.01))
+    if by == "row":
+        split = rows.train_test_split(test_size=count, seed=seed)
+        return split["train"], split["test"]
+    asked = list(rows["question"])
+    repeats = Counter(asked)
+    if len(repeats) == 1:
+        raise UserError("--split question: 질문이 한 가지뿐이라 나눌 수 없습니다.")
+    questions = list(repeats)
+    random.Random(seed).shuffle(questions)
+    held_out: set[str] = set()
+    for question in questions:
+        if repeats[question] <= count:
+            held_out.add(question)
+            count -= repeats[question]
+    held_out = held_out or {min(questions, key=repeats.__getitem__)}
+    train = [i for i, question in enumerate(asked) if question not in held_out]
+    validation = [i for i, question in enumerate(asked) if question in held_out]
+    return rows.select(train), rows.select(validation)
+
+
+def describe_overlap(train: Dataset, validation: Dataset) -> str:
+    """How many of the validation rows ask a question that training sees, too, in Korean."""
+    trained = set(train["question"])
+    shared = sum(question in trained for question in validation["question"])
+    return f"검증 행 {len(validation):,}개 가운데 {shared:,}개의 질문은 학습에도 있습니다."
 
 
 def detect_encoding(path: Path) -> str:

@@ -41,7 +41,7 @@ class EvaluateOptions:
         f"점수를 재는 단위: {', '.join(TOKENIZATIONS)}",
         check=(TOKENIZATIONS.__contains__, f"{', '.join(TOKENIZATIONS)} 중에서 고르세요"),
     )
-    candidates: int = option(1, "요약 후보의 수. python -m infer는 8", check=CANDIDATES)
+    candidates: int = option(1, "요약 후보의 수. python -m infer는 16", check=CANDIDATES)
     output_dir: Path = option(Path("checkpoints"), "모델을 찾을 폴더")
     device: str = option("auto", "auto, cuda, mps, cpu")
 
@@ -81,12 +81,12 @@ def main() -> None:
             )
 
     signatures = "\n".join(f"{name}: {value}" for name, value in results[0].signatures.items())
-    text = f"{results_table(results)}\n\n{signatures}"
+    text = f"{results_table(results)}\n\n요약 후보: {options.candidates}개\n{signatures}"
     print(f"\n{text}")
     show(list(rows)[: options.show], results)
     folder = adapter.parent
     with exclusive(folder):
-        write_comparison(folder, list(rows), results, options.tokenization)
+        write_comparison(folder, list(rows), results, options.tokenization, options.candidates)
         write_file(folder / "comparison.md", f"{text}\n")
         print(f"\n결과: {folder / 'comparison.json'}, {folder / 'comparison.md'}")
         if (folder / "report.json").exists():
@@ -114,28 +114,36 @@ def models_of(adapter: Path, checkpoints: Path) -> dict[str, str]:
 def held_out_rows(data: Path | None, adapter: Path) -> Dataset:
     """Return the rows of `data` that the run of `adapter` was not trained on.
 
+    Where `data` is None, or the CSV of that run, these are the rows that it was validated on.
+
     Raises:
         UserError: the adapter does not say what it was trained on, or that file has changed.
     """
     try:
-        data_then = read_json(adapter / STATE)["identity"]["data"]
-        trained_on, digest = Path(data_then["path"]), data_then["sha256"]
+        identity = read_json(adapter / STATE)["identity"]
+        trained, split = identity["data"], identity["settings"].get("split") or "row"
+        validated = identity.get("validation") or {"path": None}
+        data = data or Path(validated["path"] or trained["path"])
     except (OSError, KeyError, TypeError) as error:
         raise UserError(
             f"{adapter / STATE}: 무엇으로 학습했는지 적혀 있지 않아 검증 행을 알 수 "
             "없습니다. make train으로 다시 학습하세요."
         ) from error
-    data = data or trained_on
-    interviews = read_interviews(data, minimum_rows=2)
+    interviews = read_interviews(data, minimum_rows=1)
     print(interviews.describe())
-    if sha256(data) == digest:  # the same file, or a copy of it
-        return split_interviews(interviews.rows)[1]
-    if data.resolve() == trained_on:
-        raise UserError(
-            f"{trained_on}: 학습한 뒤에 바뀌어 검증 행을 알 수 없습니다. 다시 학습하거나 "
-            "--data로 학습에 쓰지 않은 CSV를 주세요."
-        )
-    return interviews.rows
+    digest = sha256(data)
+    for then in (trained, validated):
+        if str(data.resolve()) == then["path"] and digest != then["sha256"]:
+            raise UserError(
+                f"{data}: 학습한 뒤에 바뀌어 검증 행을 알 수 없습니다. 다시 학습하거나 "
+                "--data로 학습에 쓰지 않은 CSV를 주세요."
+            )
+    if digest != trained["sha256"]:
+        return interviews.rows
+    # It is the same file, or a copy of it.
+    if validated["path"]:
+        return held_out_rows(Path(validated["path"]), adapter)
+    return split_interviews(interviews.rows, split)[1]
 
 
 if __name__ == "__main__":

@@ -145,6 +145,7 @@ def judge_model(
     started = time.perf_counter()
     summaries = summarize_rows(summarizer, rows, precision)
     seconds = time.perf_counter() - started
-    tokens = sum(len(ids) + 1 for ids in summarizer.tokenizer(summaries)["input_ids"])  # + 1: EOS
+    written = summarizer.tokenizer(summaries, add_special_tokens=False)["input_ids"]
+    tokens = sum(len(ids) + 1 for ids in written)  # + 1: EOS
     result = judge(name, summaries, rows, tokenization)
     return replace(result, tokens_per_second=tokens / seconds)

@@ -16,6 +16,7 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from common.files import read_log, write_file
+from data.aihub import DO_NOT_PUBLISH
 from data.batches import LENGTH_MULTIPLE
 from data.encode import IGNORE, Example
 from data.tokens import characters
@@ -40,8 +41,8 @@ def example_pieces(example: Example, tokenizer: PreTrainedTokenizerBase) -> list
     """The example as training sees it, padded as a micro-batch of its own, piece by piece."""
     ids = list(example.input_ids)
     prompt_length = example.labels.count(IGNORE)
-    prompt = str(tokenizer.decode(ids[:prompt_length]))
-    summary = str(tokenizer.decode(ids[prompt_length:-1]))
+    prompt = str(tokenizer.decode(ids[:prompt_length], skip_special_tokens=True))
+    summary = str(tokenizer.decode(ids[prompt_length:-1], skip_special_tokens=True))
     padding = -len(ids) % LENGTH_MULTIPLE
     return [
         *(Piece(text, tokens, "prompt") for text, tokens in characters(tokenizer, prompt)),
@@ -98,11 +99,14 @@ def write_report(folder: Path) -> Path:
     write_file(folder / "curves.png", png(curves))
     write_file(folder / "lengths.png", png(lengths))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    page = environment.from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    ).render(
         name=folder.name,
         header=header,
         lines=lines,
         tokenization=comparison["tokenization"],
+        candidates=comparison.get("candidates", 1),  # files of an earlier version do not say
         signatures=[f"{name}: {text}" for name, text in results[0].signatures.items()],
         curves=svg(curves),
         evaluations=[record for record in records if "validation_loss" in record],
@@ -114,6 +118,7 @@ def write_report(folder: Path) -> Path:
         labels=LABELS,
         matched_words=matched_words,
         facts=facts["settings"] | facts["versions"],
+        do_not_publish=DO_NOT_PUBLISH,
     )
     path = folder / "report.html"
     write_file(path, page)

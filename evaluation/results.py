@@ -80,11 +80,16 @@ def results_table(results: Sequence[Result]) -> str:
 
 
 def write_comparison(
-    folder: Path, rows: Sequence[dict[str, str]], results: Sequence[Result], tokenization: str
+    folder: Path,
+    rows: Sequence[dict[str, str]],
+    results: Sequence[Result],
+    tokenization: str,
+    candidates: int = 1,
 ) -> None:
     """Write `comparison.json`: the rows, and each model's summaries of them with their scores."""
     record = {
         "tokenization": tokenization,
+        "candidates": candidates,
         "rows": [dict(row) for row in rows],
         "results": [asdict(result) for result in results],
     }

@@ -29,7 +29,7 @@ MEMORY_ADVICE = "--batch-size 1이나 --device cpu를 주세요."
 class InferOptions(Decoding):
     """Options of the command."""
 
-    candidates: int = candidates_option(8)
+    candidates: int = candidates_option(16)
     question: str | None = option(None, "면접 질문")
     answer: str | None = option(None, "지원자의 답변")
     csv: Path | None = option(None, "question, answer 열이 있는 CSV: 모든 행을 요약")

@@ -3,19 +3,15 @@
 from pathlib import Path
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from common.console import UserError, first_line
+from common.files import read_json
 from lora.adapter import CONFIG as ADAPTER_CONFIG
 from lora.adapter import base_of, load_adapter
-from model.base import load_base, with_padding
+from model.base import load_base
 from model.device import place
+from model.tokenizer import load_tokenizer
 
 Opened = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
@@ -33,31 +29,29 @@ def load_model(name: str, device: torch.device) -> Opened:
     if (folder / ADAPTER_CONFIG).is_file():
         base = load_base(base_of(folder), dtype)
         load_adapter(base.model, folder)
-    elif (folder / "config.json").is_file():
-        try:
-            return _open_folder(folder, device, dtype)
-        except Exception as error:  # a damaged folder makes transformers fail in many ways
-            raise UserError(
-                f"{folder}: 모델을 열 수 없습니다 ({first_line(error)}). "
-                "make quantize로 다시 만들거나 --model로 다른 폴더를 고르세요."
-            ) from error
-    else:
+    elif is_quantized(folder):
+        return _open_quantized(folder, device)
+    else:  # a merged model is opened as a base is
         base = load_base(name, dtype)
     return place(base.model, device).eval(), base.tokenizer
 
 
-def _open_folder(folder: Path, device: torch.device, dtype: torch.dtype) -> Opened:
-    """Open the folder of a whole model, merged or quantised."""
-    tokenizer = with_padding(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    if hasattr(config, "quantization_config"):
-        # Imported here because it imports bitsandbytes, which takes a second.
-        from quant.store import load_quantized
+def is_quantized(folder: Path) -> bool:
+    """Whether the folder holds a model that bitsandbytes layers have to compute."""
+    config = folder / "config.json"
+    return config.is_file() and "quantization_config" in read_json(config)
 
-        # bitsandbytes has not been tried on Apple's GPU.
-        device = torch.device("cpu") if device.type == "mps" else device
-        return load_quantized(folder, device), tokenizer
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
-    )
-    return place(model, device).eval(), tokenizer
+
+def _open_quantized(folder: Path, device: torch.device) -> Opened:
+    # Imported here because it imports bitsandbytes, which takes a second.
+    from quant.store import load_quantized
+
+    # bitsandbytes has not been tried on Apple's GPU.
+    device = torch.device("cpu") if device.type == "mps" else device
+    try:
+        return load_quantized(folder, device), load_tokenizer(folder)
+    except Exception as error:  # a damaged folder makes transformers fail in many ways
+        raise UserError(
+            f"{folder}: 모델을 열 수 없습니다 ({first_line(error)}). "
+            "make quantize로 다시 만들거나 --model로 다른 폴더를 고르세요."
+        ) from error

@@ -1,7 +1,7 @@
 """Question and answer in, summary out: what the commands, the chat and the evaluation call."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -38,11 +38,11 @@ class Summarizer:
         if self.settings.candidates > 1:
             yield self.choose(question, answer)
             return
-        shown = ""
-        ids: list[int] = []
-        for token in self._generate([self.prompt(question, answer)[0]]):
-            ids.append(int(token[0]))
-            text = self._text(ids)
+        written = shown = ""
+        tokens = self._generate([self.prompt(question, answer)[0]])
+        for piece in whole_characters(self.tokenizer, (int(token[0]) for token in tokens)):
+            written += piece
+            text = one_paragraph(written)
             yield text[len(shown) :]
             shown = text
 
@@ -106,16 +106,37 @@ class Summarizer:
         return generate(self.model, ids.to(device), mask.to(device), eos, self.settings)
 
     def _text(self, ids: list[int]) -> str:
-        """The text of the tokens before EOS.
-
-        A byte-level token may be a part of a character, which decodes to U+FFFD until the rest
-        arrives. Without U+FFFD the text of a longer list always continues that of a shorter one.
-        """
+        """The text of the tokens before EOS, which is what `stream` yields of them."""
         eos = self.tokenizer.eos_token_id
         ids = ids[: ids.index(eos)] if eos in ids else ids
-        text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
-        text = text.replace("\ufffd", "").lstrip()  # the first token may begin with a space
-        return re.sub(r"\n\s*", " ", text)  # a summary is one paragraph
+        return one_paragraph("".join(whole_characters(self.tokenizer, ids)))
+
+
+def whole_characters(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int]) -> Iterator[str]:
+    """For each token the characters that it completes, which may be none.
+
+    A token may be a byte of a character, which decodes to U+FFFD until the rest arrives. Where
+    bytes are the fallback for rare characters, those before an incomplete one then decode to U+FFFD
+    as well, so what has been yielded is not decoded again, but for one piece of context: a blank at
+    the beginning of a piece is part of it, and at the beginning of a text it is not.
+    """
+    window: list[int] = []  # the tokens of the last piece, then those that have come since
+    last = 0  # how many tokens the last piece has
+    for token in ids:
+        window.append(token)
+        text = str(tokenizer.decode(window, skip_special_tokens=True))
+        if text.endswith("\ufffd"):
+            yield ""
+            continue
+        before = str(tokenizer.decode(window[:last], skip_special_tokens=True))
+        yield text[len(before) :].replace("\ufffd", "")
+        window = window[last:]
+        last = len(window)
+
+
+def one_paragraph(text: str) -> str:
+    """`text` in one line. Of a longer text it is a continuation, so `stream` takes nothing back."""
+    return re.sub(r"\n\s*", " ", text.lstrip())  # the first token may begin with a space
 
 
 def pad_left(prompts: Sequence[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:

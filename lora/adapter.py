@@ -15,7 +15,7 @@ from transformers.pytorch_utils import Conv1D
 
 from common.console import UserError
 from common.files import read_json
-from lora.inject import LoraConfig, inject_lora, lora_layers
+from lora.inject import LoraConfig, inject_lora, lora_layers, names_in_block
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -64,7 +64,7 @@ def save_adapter(model: nn.Module, config: LoraConfig, base: str, directory: Pat
         "r": config.rank,
         "lora_alpha": config.alpha,
         "lora_dropout": config.dropout,
-        "target_modules": list(config.targets),
+        "target_modules": list(config.targets or names_in_block(lora_layers(model))),
         "fan_in_fan_out": any(isinstance(m.base, Conv1D) for m in lora_layers(model).values()),
         "inference_mode": True,
     }

@@ -1,6 +1,7 @@
 """Put LoRA layers into a model: find the target layers by name, wrap them, freeze the rest."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,17 +10,18 @@ from torch import nn
 from common.console import UserError
 from lora.layer import LoRALinear, is_linear
 
-DEFAULT_TARGETS = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
-
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """The hyperparameters of an adapter. `targets` are suffixes of module names."""
+    """The hyperparameters of an adapter. `targets` are suffixes of module names.
+
+    No targets stand for every linear layer inside the blocks, whatever the family calls them.
+    """
 
     rank: int = 16
     alpha: float = 32.0
     dropout: float = 0.05
-    targets: tuple[str, ...] = DEFAULT_TARGETS
+    targets: tuple[str, ...] = ()
 
 
 def inject_lora(model: nn.Module, config: LoraConfig) -> list[str]:
@@ -35,13 +37,29 @@ def inject_lora(model: nn.Module, config: LoraConfig) -> list[str]:
         raise UserError(
             "이 모델에는 이미 LoRA가 들어 있습니다. 새로 불러온 모델을 쓰거나 먼저 병합하세요."
         )
-    names = find_targets(model, config.targets)
+    names = find_targets(model, config.targets or default_targets(model))
     # Freeze first: the A and B that are created below are the only parameters that train.
     model.requires_grad_(False)
     for name in names:
         base = model.get_submodule(name)
         replace_module(model, name, LoRALinear(base, config.rank, config.alpha, config.dropout))
     return names
+
+
+def default_targets(model: nn.Module) -> tuple[str, ...]:
+    """Every linear layer inside the blocks, by its name there.
+
+    That is c_attn, c_proj and c_fc in GPT-2, query_key_value, dense and two more in GPT-NeoX, and
+    the seven projections from q_proj to down_proj in Llama, Qwen2 and Gemma. The output head stands
+    outside the blocks. https://arxiv.org/abs/2305.14314, section 4: all layers, not q and v alone.
+    """
+    return names_in_block(name for name, module in model.named_modules() if is_linear(module))
+
+
+def names_in_block(names: Iterable[str]) -> tuple[str, ...]:
+    """What follows the number of the block: "attn.c_attn" of "transformer.h.0.attn.c_attn"."""
+    matches = (re.fullmatch(r".*\.\d+\.(.+)", name) for name in names)
+    return tuple(dict.fromkeys(match[1] for match in matches if match))
 
 
 def find_targets(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
@@ -59,7 +77,7 @@ def find_targets(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
     for target in targets:
         matches = [name for name in modules if f".{name}".endswith(f".{target}")]
         if not matches or not allowed.issuperset(matches):
-            suffixes = sorted({".".join(name.split(".")[-2:]) for name in allowed})
+            suffixes = sorted(names_in_block(allowed))
             raise UserError(
                 f"LoRA 대상 '{target}'에 맞는 선형층이 없습니다. "
                 f"--targets에 이 중에서 고르세요: {', '.join(suffixes)}"

@@ -1,30 +1,32 @@
-"""Find a base model: in the cache, on the hub, or the one that is part of this repository."""
+"""Open a base model: from the cache, from the hub, or the one that is part of this repository."""
 
 import hashlib
 import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
-from huggingface_hub import HfApi, try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
-from huggingface_hub.utils import enable_progress_bars
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.activations import GELUTanh, NewGELUActivation
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from common.console import UserError, box, first_line
+from model.hub import PICKLE, SAFETENSORS, ask_hub, cached_folders, download, weights_in
+from model.tokenizer import check_tokenizer, load_tokenizer
 
 DEFAULT_BASE = "gpt2"
 REPOSITORY = Path(__file__).resolve().parent.parent
 EMBEDDED = Path("checkpoints/ko-gpt2-mini")
-PROBE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,32 +50,99 @@ class BaseSource:
     name: str  # the name that an adapter records
     folder: Path | None  # None if the model has to be downloaded from the hub
     notice: str = ""  # what the person at the terminal should know about the decision
+    weights: Path | None = None  # where the cache holds the weights, if not in `folder`
 
 
 def load_base(source: BaseSource | str, dtype: torch.dtype = torch.float32) -> Base:
     """Load a base and prepare it for training.
 
-    A name is looked up by `find_base`, whose notice then goes to stderr.
+    A name is looked up by `find_base`. What the person at the terminal should know goes to stderr.
+
+    Raises:
+        UserError: there is no such base, or it cannot be trained on Korean text.
     """
     if isinstance(source, str):
         source = find_base(source)
-        if source.notice:
-            print(source.notice, file=sys.stderr)
-    if source.folder is None:
-        enable_progress_bars()  # of the download; `common.console.run` has disabled them
-    path = str(source.folder or source.name)
+        note(source.notice)
+    folder = source.folder or download(source.name)
+    weights = source.weights or folder
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, use_safetensors=True, trust_remote_code=False
-        )
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        model = open_model(folder, weights, dtype)
+        tokenizer = load_tokenizer(folder)
+        notice = check_tokenizer(tokenizer, int(model.config.vocab_size))
+    except UserError as error:
+        raise UserError(f"베이스 모델 {source.name}: {error}") from error
     except Exception as error:  # a damaged folder makes transformers fail in many ways
         raise UserError(
-            f"베이스 모델 {source.name}을(를) 열 수 없습니다 ({first_line(error)}). "
-            "safetensors 형식의 GPT-2 계열 모델인지 확인하세요."
+            f"베이스 모델 {source.name}을(를) 열 수 없습니다 ({first_line(error)}). config.json, "
+            f"tokenizer.json, {SAFETENSORS}가 온전한 언어 모델인지 확인하세요."
         ) from error
+    if weights_in(weights) == PICKLE:
+        note(
+            f"알림: {source.name}의 가중치는 {PICKLE}입니다. 피클이지만 수만 읽고, 그 속의 코드는 "
+            "실행하지 않습니다(weights_only=True)."
+        )
+    note(notice)
+    # Training teaches this EOS, so whoever opens what is written later has to stop at it.
+    model.config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
     prepare(model)
-    return Base(model.eval(), with_padding(tokenizer), source.name)
+    return Base(model.eval(), tokenizer, source.name)
+
+
+def open_model(folder: Path, weights: Path, dtype: torch.dtype) -> PreTrainedModel:
+    """Open a language model whose `config.json` is in `folder` and whose weights are in `weights`.
+
+    Raises:
+        UserError: the model is of another kind, or its weights are not all there.
+    """
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES:  # BERT: every position sees all
+        raise UserError(
+            f"왼쪽부터 쓰는 모델이 아닙니다({config.model_type}). GPT나 Llama를 쓰세요."
+        )
+    if not hasattr(config, "max_position_embeddings"):
+        raise UserError(
+            f"문맥의 길이를 알 수 없습니다({config.model_type}의 config.json에 "
+            "max_position_embeddings가 없음). 다른 베이스를 쓰세요."
+        )
+    if weights_in(weights) is None:
+        raise UserError(f"{weights}에 {SAFETENSORS}도 {PICKLE}도 없습니다. 다시 내려받으세요.")
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            weights,
+            config=config,
+            dtype=dtype,
+            attn_implementation=attention_of(config),
+            # Decoding settings are ours, and transformers would look for them beside the weights.
+            generation_config=GenerationConfig.from_model_config(config),
+            weights_only=True,  # of a pickle read numbers, and run nothing
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except UnpicklingError as error:
+        raise UserError(
+            f"{weights / PICKLE}에 가중치가 아닌 것이 있어 열지 않았습니다. 그 속의 코드는 "
+            "실행되지 않았습니다. safetensors를 쓰세요."
+        ) from error
+    model, info = loaded
+    if missing := info["missing_keys"]:  # transformers would fill them with random numbers
+        raise UserError(f"가중치 {min(missing)}이(가) 파일에 없습니다. 다시 내려받으세요.")
+    return model
+
+
+def attention_of(config: PreTrainedConfig) -> str | None:
+    """The implementation of attention that a model needs; None if it may be any.
+
+    Gemma 2 caps the logits of its attention, which PyTorch's fused kernel cannot.
+    """
+    return "eager" if getattr(config, "attn_logit_softcapping", None) else None
+
+
+def note(text: str) -> None:
+    """Print a line for the person at the terminal, if there is any, beside what stdout is for."""
+    if text:
+        print(text, file=sys.stderr)
 
 
 def prepare(model: PreTrainedModel) -> None:
@@ -90,13 +159,6 @@ def prepare(model: PreTrainedModel) -> None:
             model.config.activation_function = "gelu_pytorch_tanh"
 
 
-def with_padding(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Make EOS the padding token of a tokenizer that, like GPT-2's, does not have one."""
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
 def find_base(name: str | None) -> BaseSource:
     """Decide which base to load and from where. The hub is asked for at most `PROBE_SECONDS`.
 
@@ -108,8 +170,10 @@ def find_base(name: str | None) -> BaseSource:
         return embedded_base()
     # A cached model is opened as a folder: given its name, transformers would ask the hub for a
     # newer version, and retry for 48 s where there is no network.
-    if folder := local_folder(wanted) or cached_folder(wanted):
+    if folder := local_folder(wanted):
         return BaseSource(wanted, folder)
+    if cached := cached_folders(wanted):
+        return BaseSource(wanted, cached[0], weights=cached[1])
     answer = ask_hub(wanted)
     if answer == "found":
         return BaseSource(wanted, None, f"모델 허브에서 {wanted}을(를) 내려받습니다.")
@@ -138,41 +202,6 @@ def embedded_base(notice: str = "") -> BaseSource:
 def local_folder(name: str) -> Path | None:
     """The folder of that name in the working directory or in the repository, if there is one."""
     return next((path for path in (Path(name), REPOSITORY / name) if path.is_dir()), None)
-
-
-def cached_folder(name: str) -> Path | None:
-    """The model's folder in the hub's local cache, if it holds every file that is needed."""
-    wanted = ("config.json", "model.safetensors", "tokenizer.json")
-    try:
-        files = [try_to_load_from_cache(name, file) for file in wanted]
-    except HFValidationError:
-        return None
-    folders = [Path(file).parent for file in files if isinstance(file, str)]
-    return folders[0] if len(folders) == len(wanted) else None
-
-
-def ask_hub(name: str) -> str:
-    """Ask whether the hub has a model: "found", "missing", or "unreachable" after `PROBE_SECONDS`.
-
-    `from_pretrained` retries for 48 s without a network, and the time-out of a request does not
-    cover the look-up of the host's name, which may hang. A thread therefore asks, and this
-    function stops waiting for it.
-    """
-    answer = ["unreachable"]
-
-    def probe() -> None:
-        try:
-            HfApi().model_info(name, timeout=PROBE_SECONDS)
-            answer[0] = "found"
-        except (RepositoryNotFoundError, HFValidationError):
-            answer[0] = "missing"
-        except Exception:  # every other error of the network means that the hub is unreachable
-            pass
-
-    thread = threading.Thread(target=probe, daemon=True)
-    thread.start()
-    thread.join(PROBE_SECONDS)
-    return answer[0]
 
 
 def fingerprint(base: Base) -> str:

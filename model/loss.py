@@ -19,15 +19,23 @@ def response_loss(model: PreTrainedModel, input_ids: Tensor, labels: Tensor) -> 
     whole batch has. No attention mask is needed: padding is on the right, where causal attention
     never looks.
 
+    The model runs as a whole, and a hook cuts what its head is given. Some families cap their
+    logits (Gemma 2) or scale them (Granite, Cohere) after the head, so head(hidden) alone would be
+    the loss of another model.
+
     Shapes:
         input_ids, labels: (B, T)
     """
     # Position t predicts token t + 1.
     targets = labels[:, 1:]  # (B, T - 1)
     is_response = targets != IGNORE  # (B, T - 1), True at N positions
-    hidden = model.base_model(input_ids=input_ids, use_cache=False).last_hidden_state  # (B, T, C)
     head: nn.Module = model.get_output_embeddings()
-    logits = head(hidden[:, :-1][is_response])  # (N, C) -> (N, V)
+
+    def response_rows(_head: nn.Module, hidden: tuple[Tensor]) -> Tensor:
+        return hidden[0][:, :-1][is_response]  # (B, T, C) -> (N, C)
+
+    with head.register_forward_pre_hook(response_rows):
+        logits = model(input_ids=input_ids, use_cache=False).logits  # (N, V)
     return F.cross_entropy(logits.float(), targets[is_response], reduction="sum")
 
 

@@ -7,8 +7,9 @@ from common.files import atomic_directory
 from common.locks import exclusive
 from model.device import pick_device
 from model.precision import pick_precision
+from pretraining.config import PretrainConfig
 from pretraining.curves import draw_pretraining
-from pretraining.pretrain import PretrainConfig, make_model, make_tokenizer, pretrain
+from pretraining.pretrain import make_model, make_tokenizer, pretrain
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ The parts (real passages and their retellings, Korean morphology, word lists, se
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from pretraining.text import corpus as real
 from pretraining.text import drills, forms, natural, stories
@@ -38,6 +38,12 @@ DRILLS_FIRST = {
     "passage": 0.3, "text": 0.05, "natural": 0.01, "interview": 0.02, "story": 0.06,
     "drill": 0.52, "pair": 0.04,
 }  # fmt: skip
+# A second stage, from the weights of a first (`--init`): the text nearest to the task, at a falling
+# rate, with enough of the rest that nothing is forgotten. A hand-written pair is read a few times.
+ANNEALING = {
+    "passage": 0.22, "text": 0.03, "natural": 0.62, "interview": 0.01, "story": 0.01,
+    "drill": 0.09, "pair": 0.02,
+}  # fmt: skip
 
 # Documents outside these lengths (characters) are drawn again.
 SHORTEST, LONGEST = 40, 2200
@@ -48,7 +54,10 @@ FORBIDDEN = ("###", "질문:", "답변:", "다음 면접 질문과 답변을 읽
 
 
 def labelled_documents(
-    seed: int | str, corpus: Corpus | None = None, drills_first: int = 0
+    seed: int | str,
+    corpus: Corpus | None = None,
+    drills_first: int = 0,
+    shares: Mapping[str, float] = SHARES,
 ) -> Iterator[tuple[str, str]]:
     """An endless stream of (kind, document), documents of `SHORTEST` to `LONGEST` characters.
 
@@ -56,11 +65,11 @@ def labelled_documents(
     `drills_first` documents are copying drills for the most part.
     """
     rng = random.Random(f"pretraining-{seed}")
-    kinds = [kind for kind in SHARES if kind in MAKERS or corpus]
+    kinds = [kind for kind in shares if kind in MAKERS or corpus]
     written = 0
     while True:
-        shares = DRILLS_FIRST if written < drills_first else SHARES
-        kind = rng.choices(kinds, [shares[kind] for kind in kinds])[0]
+        now = DRILLS_FIRST if written < drills_first else shares
+        kind = rng.choices(kinds, [now[kind] for kind in kinds])[0]
         try:
             text = _make(kind, rng, corpus)
             if len(text) < SHORT and rng.random() < DOUBLED:

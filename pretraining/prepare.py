@@ -49,7 +49,7 @@ LINES = {
     "rust_book_ko": 250_000, "kubernetes_docs_ko": 200_000, "opensource_guide_ko": 70_000,
     "dev_guides_ko": 250_000, "tensorflow_docs_ko": 200_000,
 }  # fmt: skip
-ANSWERS, OWN = Path(__file__).parent / "text" / "answers.txt", "interview_answers"
+OWN = "interview_answers"
 _PART = 2_000_000  # characters that a process analyses at a time
 _MOST_TITLES, _MOST_REVIEWS, _REVIEWS_FOR_NOUNS = 9_000, 45_000, 60_000
 _NOUN = re.compile(r"[가-힣]{2,5}(?=(?:을|를|은|는|이|가|의|에서|으로|와|과|도)(?:\s|$))")
@@ -112,7 +112,6 @@ def _analyse(lines: list[str]) -> tuple[list[str], dict[str, dict[str, str]]]:
 
 def _own_answers() -> Iterator[str]:
     """The answers of this repository that pretraining may read: retold like any other text."""
-    yield from ANSWERS.read_text(encoding="utf-8").splitlines()
     with open(NATURAL, encoding="utf-8", newline="") as file:
         yield from (" ".join(row["answer"].split()) for row in csv.DictReader(file))
 

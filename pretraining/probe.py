@@ -5,20 +5,15 @@ judged by the words that it copies whole, and by the loss of hand-written summar
 answers. Both are teacher-forced: one forward pass a text.
 """
 
-import csv
 from functools import cache
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 
-from model.base import REPOSITORY
+from data.interviews import SAMPLE_CSV, read_interviews
 from model.precision import Precision
 
-ROWS = (
-    REPOSITORY / "pretraining" / "text" / "handwritten.csv"
-)  # for finetuning: never pretrained on
 COPY, RETELL = "{a}\n\n받아쓰기\n", "말한 그대로\n{a}\n\n요점\n"
 MOST = 200
 
@@ -43,8 +38,7 @@ def probe(
 
 @cache
 def _rows() -> list[dict[str, str]]:
-    with Path(ROWS).open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))[-MOST:]
+    return list(read_interviews(SAMPLE_CSV).rows)[-MOST:]  # a base never reads the sample
 
 
 @torch.no_grad()

@@ -1,14 +1,14 @@
 """Documents as token ids, packed without padding, made by several processes at once."""
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from pretraining.documents import labelled_documents
+from pretraining.documents import SHARES, labelled_documents
 from pretraining.text.corpus import Corpus
 
 # Sequences that a process makes at a time.
@@ -59,11 +59,12 @@ def packed(
     seed: int | str,
     corpus: Corpus | None,
     drills_first: int = 0,
+    shares: Mapping[str, float] = SHARES,
 ) -> Iterator[NDArray[np.uint16]]:
     """Documents with EOS after each, cut into blocks of (BLOCK, length) ids without padding."""
     encode = WordEncoder(tokenizer)
     buffer: list[int] = []
-    for _, document in labelled_documents(seed, corpus, drills_first):
+    for _, document in labelled_documents(seed, corpus, drills_first, shares):
         buffer += [*encode(document), tokenizer.eos_token_id]
         while len(buffer) >= BLOCK * length:
             yield np.array(buffer[: BLOCK * length], dtype=np.uint16).reshape(BLOCK, length)
@@ -76,6 +77,7 @@ def blocks(
     seed: int,
     corpus_folder: Path | None,
     drills_first: int,
+    shares: Mapping[str, float],
     workers: int,
 ) -> Iterator[NDArray[np.uint16]]:
     """`packed`, each worker with a stream of its own, in turn: the same however fast they are."""
@@ -84,7 +86,7 @@ def blocks(
     for worker, queue in enumerate(queues):
         arguments = (tokenizer_folder, length, f"{seed}-{worker}", corpus_folder)
         context.Process(
-            target=_work, args=(*arguments, drills_first // workers, queue), daemon=True
+            target=_work, args=(*arguments, drills_first // workers, shares, queue), daemon=True
         ).start()
     while True:
         for queue in queues:
@@ -97,9 +99,10 @@ def _work(
     seed: str,
     corpus_folder: Path | None,
     drills_first: int,
+    shares: Mapping[str, float],
     queue: "multiprocessing.Queue[NDArray[np.uint16]]",
 ) -> None:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
     corpus = Corpus.read(corpus_folder) if corpus_folder else None
-    for block in packed(tokenizer, length, seed, corpus, drills_first):
+    for block in packed(tokenizer, length, seed, corpus, drills_first, shares):
         queue.put(block)

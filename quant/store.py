@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
+from model.base import attention_of
 from quant.swap import EightBit, FourBit, swap_modules
 
 WEIGHTS = "model.safetensors"
@@ -53,7 +54,9 @@ def load_quantized(
     four_bit = config.quantization_config["load_in_4bit"]
     del config.quantization_config  # or from_config would quantise as well
     with torch.device("meta"):  # shapes without memory
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+        model = AutoModelForCausalLM.from_config(
+            config, dtype=dtype, attn_implementation=attention_of(config)
+        )
     scheme = FourBit(compute_dtype=dtype) if four_bit else EightBit()
     tensors = load_file(directory / WEIGHTS, device=str(device))
     for name in swap_modules(model, scheme):
@@ -68,5 +71,9 @@ def load_quantized(
         raise ValueError(f"weights do not fit: {[*missing, *unexpected][0]}")
     for module in model.modules():  # no file holds the tables of rotary embeddings
         if any(buffer.is_meta for buffer in module.buffers(recurse=False)):
+            # Gemma's embedding has such a buffer beside its weight, which has to stay.
+            weights = {p: p.data for p in module.parameters(recurse=False)}
             model._init_weights(module.to_empty(device=device, recurse=False))
+            for parameter, data in weights.items():
+                parameter.data = data
     return model.to(device).eval()

@@ -18,8 +18,10 @@ FLOORS = (
     ("training",),
     ("chat",),
     ("chat.web",),
+    ("exercises",),
     ("pretraining.text",),
     ("pretraining",),
+    ("verify",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NOT_PRODUCT = {"tests", "checkpoints"}

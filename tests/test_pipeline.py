@@ -16,11 +16,16 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from common.console import UserError, run
+from data.interviews import read_interviews, split_interviews
 from evaluation.__main__ import held_out_rows, models_of
-from pretraining.sample import interview_rows
+from lora.adapter import STATE
+from pretraining.rows import interview_rows
+from tests.bases import as_pickle, write_base
 from tests.conftest import make_model
+from training.checkpoint import NO_FILE, file_identity
 
 ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = "data/sample_interview.csv"
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:
@@ -168,6 +173,38 @@ def test_rows_that_were_trained_on_are_not_evaluated(trained: Path, runs: Path) 
     (runs / "my.csv").write_bytes(text)
 
 
+def test_a_run_is_evaluated_on_the_rows_it_was_validated_on(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"{name}.csv" for name in ("train", "validation", "other")}
+    for seed, path in enumerate(files.values()):
+        rows = interview_rows(200, seed)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def held_out(data: Path | None, split: str | None, validation: Path | None) -> list[str]:
+        who = {"data": file_identity(files["train"]), "settings": {"split": split}}
+        who["validation"] = file_identity(validation) if validation else NO_FILE
+        (tmp_path / STATE).write_text(json.dumps({"identity": who}), encoding="utf-8")
+        return held_out_rows(data, tmp_path)["answer"][:]
+
+    given = {name: read_interviews(path).rows for name, path in files.items()}
+    for split in ("row", "question"):
+        expected = split_interviews(given["train"], split)[1]["answer"][:]
+        for data in (None, files["train"]):
+            assert held_out(data, split, None) == expected
+    for data in (None, files["train"], files["validation"]):
+        assert held_out(data, None, files["validation"]) == given["validation"]["answer"][:]
+    assert held_out(files["other"], None, files["validation"]) == given["other"]["answer"][:]
+    before = file_identity(files["validation"])
+    who = {"data": file_identity(files["train"]), "settings": {}, "validation": before}
+    (tmp_path / STATE).write_text(json.dumps({"identity": who}), encoding="utf-8")
+    for name in ("other", "train"):
+        files["validation"].write_bytes(files[name].read_bytes())
+        with pytest.raises(UserError, match=r"validation\.csv: 학습한 뒤에 바뀌어"):
+            held_out_rows(None, tmp_path)
+
+
 def test_models_older_than_the_adapter_are_left_out(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,11 +232,42 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
     assert first == second
 
 
+@pytest.mark.parametrize("family", ["gpt2", "gpt_neox", "llama"])
+def test_a_base_as_the_hub_has_it_goes_all_the_way(
+    family: str,
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """KoGPT2's folder, Polyglot-Ko's and Llama's, with their weights as a pickle, and no option."""
+    base = as_pickle(write_base(tmp_path / "base", family=family))
+    monkeypatch.chdir(ROOT)
+    out = ["--output-dir", str(tmp_path)]
+    train = ["--base", str(base), "--data", str(runs / "my.csv"), "--max-steps", "2"]
+    for words in (
+        ["training", *out, *train, "--eval-samples", "1"],
+        ["quant", *out],
+        ["infer", *out, "--max-new-tokens", "3"],
+        ["infer", "--model", str(tmp_path / "base-lora" / "best"), "--max-new-tokens", "3"],
+        ["infer", "--model", str(base), "--max-new-tokens", "3"],
+    ):
+        monkeypatch.setattr("sys.argv", words)
+        importlib.import_module(f"{words[0]}.__main__").main()
+        assert "\ufffd" not in capsys.readouterr().out
+    for name in ("base-merged", "base-bnb-4bit", "base-lora/best"):
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / name)
+        assert tokenizer.decode(tokenizer("질문과 답변")["input_ids"]) == "질문과 답변"
+        assert (tokenizer.eos_token_id, tokenizer.pad_token_id) == (1, 3)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["training", "--data", "none.csv"], "파일이 없습니다"),
         (["training", "--rank", "-1"], "--rank -1"),
+        (["training", "--data", SAMPLE, "--validation", SAMPLE], "같은 파일"),
+        (["training", "--data", SAMPLE, "--validation", "none.csv"], "none.csv: 파일이"),
         (["training", "--bogus"], "--bogus"),
         (["training", "--base", "no/such-base"], "no/such-base"),
         (["quant", "--bits", "3"], "--bits 3"),
@@ -219,10 +287,14 @@ def test_same_seed_same_adapter_file(trained: Path, runs: Path, tmp_path: Path) 
         (["evaluation", "--limit", "0"], "--limit 0"),
         (["evaluation", "--show", "-1"], "--show -1"),
         (["evaluation", "--output-dir", "{tmp}"], "make train"),
-        (["pretraining.sample", "--rows", "0"], "--rows 0"),
+        (["pretraining.rows", "--rows", "0"], "--rows 0"),
         (["infer", "--model", "no-such-folder"], "no-such-folder"),
         (["data", "check", "--data", "{tmp}"], "파일이 없습니다"),
         (["data", "nonsense"], "nonsense"),
+        (["data", "aihub"], "paths"),
+        (["data", "aihub", "none", "--output-dir", "{tmp}/out"], "none: 폴더도 zip도"),
+        (["data", "aihub", "README.md", "--output-dir", "{tmp}/out"], "README.md: 폴더도 zip도"),
+        (["data", "aihub", "{tmp}", "--output-dir", "{tmp}/out"], "쓸 수 있는 기록이 없습니다"),
     ],
 )
 def test_bad_input_is_one_korean_line_and_exit_code_2(

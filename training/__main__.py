@@ -3,17 +3,26 @@
 import math
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
+from pathlib import Path
 
 import torch
+from datasets import Dataset
 from tqdm import tqdm
 
-from common.console import Stopped, UserError, parse_options
+from common.console import Stopped, UserError, parse_options, refuse
 from common.console import run as run_command
+from common.files import sha256
 from common.folders import BEST, output_folder
 from common.interrupt import interruptible, stop_on_signals
 from common.locks import exclusive
 from data.encode import Example, describe_lengths, encode_rows
-from data.interviews import default_csv, read_interviews, split_interviews
+from data.interviews import (
+    default_csv,
+    default_validation,
+    describe_overlap,
+    read_interviews,
+    split_interviews,
+)
 from evaluation.report import write_facts, write_report
 from evaluation.results import write_comparison
 from evaluation.validation import Validation, prepare_validation
@@ -39,11 +48,11 @@ def main() -> None:
     config = parse_options(TrainConfig, "python -m training", "LoRA로 요약을 학습합니다.")
     precision = pick_precision(config.precision, pick_device(config.device))
 
-    # The rows. The split has a seed of its own, so that no --seed trains on a validation row.
+    # The rows. A split has a seed of its own, so that no --seed trains on a validation row.
     data = config.data or default_csv()
-    interviews = read_interviews(data)
-    print(interviews.describe())
-    train_rows, validation_rows = split_interviews(interviews.rows)
+    validation_csv = config.validation or (None if config.split else default_validation(data))
+    train_rows, validation_rows = read_rows(data, validation_csv, config.split or "row")
+    print(describe_overlap(train_rows, validation_rows))
 
     # The base model. Frozen weights are stored in the dtype that they are multiplied in.
     source = find_base(config.base)
@@ -53,7 +62,7 @@ def main() -> None:
 
     path = output_folder(config.output_dir, base.name, "lora")
     with exclusive(path) if rank() == 0 else nullcontext():
-        run = Run(path, base, config, identity(config, base, data, precision))
+        run = Run(path, base, config, identity(config, base, data, precision, validation_csv))
         place(base.model, precision.device)
         processes = f", 프로세스 {world_size()}개" if world_size() > 1 else ""
         print(f"베이스: {base.name} ({precision.device.type}, {precision.name}{processes})")
@@ -87,6 +96,19 @@ def main() -> None:
             write_facts(path, asdict(config), examples, max_length, base.tokenizer)
         with stop_on_signals() if run.writes else nullcontext():
             fit(run, state, examples, validation)
+
+
+def read_rows(data: Path, validation: Path | None, split: str) -> tuple[Dataset, Dataset]:
+    """The rows to train on and to validate on. Without a CSV of the latter, `data` is split."""
+    interviews = read_interviews(data)
+    print(interviews.describe())
+    if validation is None:
+        return split_interviews(interviews.rows, split)
+    held_out = read_interviews(validation, minimum_rows=1)
+    print(f"검증 {held_out.describe()}")
+    if sha256(validation) == sha256(data):
+        refuse("validation", validation, "학습에 쓰는 CSV와 같은 파일입니다")
+    return interviews.rows, held_out.rows
 
 
 def fit(run: Run, state: TrainingState, examples: list[Example], validation: Validation) -> None:

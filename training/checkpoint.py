@@ -28,6 +28,7 @@ from training.config import TrainConfig, fields_by_rule
 from training.loop import TrainingState
 
 MOMENTS_FILE = "optimizer.safetensors"
+NO_FILE = {"path": None, "sha256": None}  # of a run whose validation rows have no file of their own
 
 
 class DamagedCheckpoint(UserError):
@@ -48,18 +49,30 @@ def reading(checkpoint: Path) -> Iterator[None]:
         ) from error
 
 
-def identity(config: TrainConfig, base: Base, data: Path, precision: Precision) -> dict[str, Any]:
+def identity(
+    config: TrainConfig,
+    base: Base,
+    data: Path,
+    precision: Precision,
+    validation: Path | None = None,
+) -> dict[str, Any]:
     """Everything that the bits of a run depend on, as JSON. The base must not have LoRA yet."""
     compared = fields_by_rule(None) + fields_by_rule("bits")
     return {
         "settings": {name: value for name, value in asdict(config).items() if name in compared},
-        "data": {"path": str(data.resolve()), "sha256": sha256(data)},
+        "data": file_identity(data),
+        "validation": file_identity(validation) if validation else NO_FILE,
         "base": {"name": base.name, "sha256": fingerprint(base)},
         "prompt": build_prompt("{question}", "{answer}"),
         "machine": {"device": precision.device.type, "precision": precision.name},
         "torch": torch.__version__,
         "ranks": world_size(),  # the order in which their gradients are added up
     }
+
+
+def file_identity(path: Path) -> dict[str, Any]:
+    """Where a file is, and the digest of its content."""
+    return {"path": str(path.resolve()), "sha256": sha256(path)}
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
@@ -70,9 +83,11 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for name in sorted((old.keys() | new.keys()) - set(fields_by_rule("bits")))
         if old.get(name) != new.get(name)
     ]
-    if before["data"]["sha256"] != now["data"]["sha256"]:
-        was, path = before["data"]["path"], now["data"]["path"]
-        found.append(f"데이터 {was} → {path}" if was != path else f"데이터 {path}의 내용")
+    for label, part in (("데이터", "data"), ("검증 데이터", "validation")):
+        file_then, file_now = before.get(part, NO_FILE), now[part]
+        if file_then["sha256"] != file_now["sha256"]:
+            was, path = file_then["path"], file_now["path"]
+            found.append(f"{label} {was} → {path}" if was != path else f"{label} {path}의 내용")
     compared = [("베이스", "base", "name"), ("장치", "machine", "device")]
     for label, group, name in [*compared, ("정밀도", "machine", "precision")]:
         if before[group][name] != now[group][name]:

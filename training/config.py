@@ -5,14 +5,16 @@ import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from common.console import Check, option, validate
+from common.console import Check, option, refuse, validate
 from data.batches import LENGTH_MULTIPLE, round_up
-from lora.inject import DEFAULT_TARGETS, LoraConfig
+from data.interviews import SPLITS
+from lora.inject import LoraConfig
 
 POSITIVE: Check = (lambda value: 0 < value < 2**31, "0보다 크고 2^31보다 작아야 합니다")
 NOT_NEGATIVE: Check = (lambda value: 0 <= value < math.inf, "0 이상이어야 합니다")
 FRACTION: Check = (lambda value: 0 <= value < 1, "0 이상 1 미만이어야 합니다")
 SEED: Check = (lambda value: 0 <= value < 2**63, "0 이상 2^63 미만이어야 합니다")
+SPLIT: Check = (SPLITS.__contains__, f"{', '.join(SPLITS)} 중에서 고르세요")
 INTERVAL: Check = (
     lambda value: value == "epoch" or bool(re.fullmatch(r"[1-9][0-9]{0,8}", value)),
     "epoch 또는 1 이상의 스텝 수여야 합니다",
@@ -35,13 +37,22 @@ class TrainConfig:
     data: Path | None = option(
         None, "CSV 파일. 안 주면 data/aihub_interview.csv, 없으면 예제 데이터", resume="resolved"
     )
+    validation: Path | None = option(
+        None,
+        "검증 행의 CSV. 안 주면 data/aihub_interview.csv에는 data/aihub_validation.csv를 쓰고, "
+        "그것도 없으면 학습 CSV에서 1%를 뗌",
+        resume="resolved",
+    )
+    split: str | None = option(
+        None, "1%를 떼는 법: row(행마다, 기본), question(같은 질문은 한쪽에만)", SPLIT
+    )
     output_dir: Path = option(Path("checkpoints"), "결과를 쓸 폴더", resume="free")
 
     # The adapter.
     rank: int = option(16, "LoRA의 랭크 r", POSITIVE)
     alpha: float = option(32.0, "LoRA의 배율 alpha (업데이트에 alpha/r을 곱함)", POSITIVE)
     dropout: float = option(0.05, "LoRA 입력의 드롭아웃", FRACTION)
-    targets: list[str] = option(list(DEFAULT_TARGETS), "LoRA를 붙일 층 이름의 끝부분")
+    targets: list[str] = option([], "LoRA를 붙일 층 이름의 끝부분. 안 주면 블록의 선형층 모두")
 
     # The optimizer.
     learning_rate: float | None = option(
@@ -84,6 +95,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.validation and self.split:
+            refuse("split", self.split, "--validation을 주면 떼지 않습니다")
 
     @property
     def lora(self) -> LoraConfig:
@@ -113,7 +126,9 @@ class TrainConfig:
         """The user's, or 3e-3 at a width of 256, falling as 1 / width (embedded base: 2.4e-3).
 
         3e-3 was chosen in a sweep on the first embedded base (BENCHMARKS.md). That Adam's best rate
-        falls as 1 / width is a result of muP (https://arxiv.org/abs/2203.03466, table 3).
+        falls as 1 / width is a result of muP (https://arxiv.org/abs/2203.03466, table 3). At the
+        widths of Llama 7B to 65B the rule gives 1.9e-4 to 0.9e-4, close to the 2e-4 and 1e-4 that
+        QLoRA found for them (https://arxiv.org/abs/2305.14314, table 9).
         """
         return self.learning_rate or 3e-3 * 256 / width
 

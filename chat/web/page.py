@@ -9,6 +9,7 @@ import gradio as gr
 from chat.models import Models
 from chat.web.actions import ROWS_LIMIT, Actions, Settings
 from chat.web.worker import Worker
+from data.aihub import DO_NOT_PUBLISH
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
 from infer.find import KINDS
 from infer.settings import Decoding
@@ -182,7 +183,7 @@ def csv_tab(inputs: Inputs, actions: Actions) -> None:
     with gr.Tab("CSV"):
         gr.Markdown(
             "`question`, `answer` 열이 있는 CSV를 올리면 `summary` 열을 붙여 "
-            f"돌려줍니다 ({ROWS_LIMIT:,}행까지)."
+            f"돌려줍니다 ({ROWS_LIMIT:,}행까지). {DO_NOT_PUBLISH}"
         )
         upload = gr.File(label="CSV 파일", file_types=[".csv"], height=120)
         start, stop = start_and_stop("모든 행 요약하기")

@@ -209,7 +209,7 @@ def completed(rng: random.Random, corpus: Corpus | None) -> str:
 
 
 _FORMS: list[Callable[[random.Random, Corpus | None], str]] = [
-    retold, retold, retold, retold, words_in_order, rewritten, completed,
+    *[retold] * 8, words_in_order, rewritten, completed,
 ]  # fmt: skip
 
 

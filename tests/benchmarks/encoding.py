@@ -22,7 +22,7 @@ from data.encode import IGNORE, encode_rows
 from data.interviews import read_interviews
 from data.prompts import build_prompt
 from model.base import EMBEDDED, load_base
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 from tests.benchmarks.measure import parse, print_table, write_record
 
 MAX_LENGTHS = (1024, 300)  # no row is cut; one row in six is

@@ -25,7 +25,7 @@ from infer.models import load_model
 from infer.settings import GREEDY
 from infer.summarize import Summarizer
 from model.precision import pick_precision
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 from tests.benchmarks.measure import parse, print_table, write_record
 
 MERGED = "ko-gpt2-mini-merged"

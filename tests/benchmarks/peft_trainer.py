@@ -18,9 +18,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from model.base import with_padding
 from model.device import pick_device
 from model.precision import Precision, pick_precision
+from model.tokenizer import with_padding
 from tests.benchmarks.training_setup import (
     TARGETS,
     Run,

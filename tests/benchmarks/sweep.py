@@ -27,7 +27,7 @@ from evaluation.results import results_table
 from infer.models import load_model
 from infer.summarize import Summarizer
 from model.precision import pick_precision
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 from tests.benchmarks.measure import parse, write_record
 
 CPU = torch.device("cpu")

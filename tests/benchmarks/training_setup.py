@@ -10,8 +10,8 @@ from transformers import AutoTokenizer
 
 from data.encode import IGNORE, Example, encode_rows
 from data.interviews import SAMPLE_CSV, read_interviews, split_interviews
-from model.base import with_padding
 from model.device import peak_memory, pick_device
+from model.tokenizer import with_padding
 from training.config import TrainConfig
 
 TARGETS = ["attn.c_attn"]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, fields
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,6 +33,21 @@ def test_options_and_their_defaults() -> None:
     assert parse_options(Options, "x", "", ["--rank", "8", "--names", "b", "c"]) == Options(
         8, ["b", "c"]
     )
+
+
+@dataclass
+class Positional:
+    paths: list[Path] = option([], "파일", positional=True)
+    rank: int = option(16, "랭크")
+
+
+def test_a_positional_option_has_no_flag() -> None:
+    given = parse_options(Positional, "x", "", ["a b", "--rank", "3"])
+    assert given == Positional([Path("a b")], 3)
+    assert parse_options(Positional, "x", "", ["a", "b"]).paths == [Path("a"), Path("b")]
+    for argv in ([], ["--paths", "a"]):
+        with pytest.raises(UserError, match="paths"):
+            parse_options(Positional, "x", "", argv)
 
 
 def test_a_rule_stands_beside_its_field() -> None:

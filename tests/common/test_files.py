@@ -8,6 +8,7 @@ from common.console import UserError
 from common.files import (
     as_os_error,
     atomic_directory,
+    atomic_file,
     delete_directory,
     move_into_place,
     read_json,
@@ -27,6 +28,19 @@ def test_appears_whole(tmp_path: Path) -> None:
         assert not target.exists()
     assert names(target.parent) == ["best"]
     assert (target / "a").read_text() == "1"
+
+
+def test_a_file_appears_whole_however_it_is_written(tmp_path: Path) -> None:
+    target = tmp_path / "rows.csv"
+    with atomic_file(target) as draft, draft.open("w") as file:
+        for row in range(3):
+            file.write(f"{row}\n")
+            assert not target.exists()
+    assert target.read_text() == "0\n1\n2\n"
+    with pytest.raises(KeyboardInterrupt), atomic_file(target) as draft:
+        draft.write_text("half")
+        raise KeyboardInterrupt
+    assert target.read_text() == "0\n1\n2\n" and names(tmp_path) == ["rows.csv"]
 
 
 def test_replaces_all_of_the_previous(tmp_path: Path) -> None:

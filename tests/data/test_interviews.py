@@ -1,6 +1,8 @@
 import codecs
 import csv
+import re
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.console import UserError
-from data.interviews import COLUMNS, SAMPLE_CSV, default_csv, read_interviews, split_interviews
+from data.interviews import (
+    COLUMNS,
+    SAMPLE_CSV,
+    USER_CSV,
+    VALIDATION_CSV,
+    default_csv,
+    default_validation,
+    describe_overlap,
+    read_interviews,
+    split_interviews,
+)
 from data.text import clean_text
 
 HEADER = "question,answer,summary\n"
@@ -138,6 +150,37 @@ def test_split_is_99_to_1_disjoint_and_repeatable(rows: int, validation: int) ->
     assert split_interviews(table)[1]["row"][:] == held_out["row"][:]
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from("가나다라마바사"), min_size=2, max_size=400).filter(
+        lambda questions: len(set(questions)) > 1
+    )
+)
+def test_split_by_question_has_no_question_on_both_sides(questions: list[str]) -> None:
+    table = Dataset.from_dict({"question": questions, "row": list(range(len(questions)))})
+    train, held_out = split_interviews(table, by="question")
+    assert set(train["question"]).isdisjoint(held_out["question"])
+    assert sorted([*train["row"], *held_out["row"]]) == list(range(len(questions)))
+    # About 1%, or where no question is that rare, the rarest one.
+    rarest = min(Counter(questions).values())
+    assert 1 <= len(held_out) <= max(1, round(len(questions) * 0.01), rarest) and len(train)
+    assert split_interviews(table, by="question")[1]["row"][:] == held_out["row"][:]
+
+
+def test_the_sample_is_split_by_question_into_as_many_rows() -> None:
+    rows = read_interviews(SAMPLE_CSV).rows
+    by_row, by_question = split_interviews(rows), split_interviews(rows, by="question")
+    assert len(by_row[1]) == len(by_question[1]) == 41
+    assert re.search(r"41개 가운데 [1-9]\d*개의 질문은", describe_overlap(*by_row))
+    assert "41개 가운데 0개의 질문은" in describe_overlap(*by_question)
+
+
+def test_one_question_cannot_be_split() -> None:
+    table = Dataset.from_dict({"question": ["가"] * 5})
+    with pytest.raises(UserError, match="질문이 한 가지"):
+        split_interviews(table, by="question")
+
+
 def test_a_field_of_invisible_characters_is_empty(tmp_path: Path) -> None:
     invisible = "\u200b\u2060\ufeff"
     content = HEADER + f"가,{invisible},다\n가,나,다\n라,마,바\n"
@@ -178,3 +221,15 @@ def test_default_is_the_users_file_where_there_is_one(
     (tmp_path / "data").mkdir()
     write(tmp_path / "data" / "aihub_interview.csv", TEXT)
     assert default_csv().name == "aihub_interview.csv"
+
+
+def test_aihubs_validation_rows_belong_to_its_training_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert default_validation(USER_CSV) is None
+    (tmp_path / "data").mkdir()
+    write(tmp_path / VALIDATION_CSV, TEXT)
+    assert default_validation(USER_CSV) == VALIDATION_CSV
+    assert default_validation(tmp_path / USER_CSV) == VALIDATION_CSV
+    assert default_validation(Path("my.csv")) is default_validation(SAMPLE_CSV) is None

@@ -10,7 +10,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.tokenizers.tokenizer_ko_mecab import TokenizerKoMecab
 
 from evaluation.metrics import ROUGE, TOKENIZATIONS, bleu, score_summaries
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 
 TEXT = "편의점 물류 센터에서 출고 지연을 12건에서 3건으로 줄였다."
 

@@ -9,6 +9,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from common.console import UserError
+from data.aihub import DO_NOT_PUBLISH
 from data.prompts import build_prompt
 from evaluation import curves
 from evaluation.evaluate import judge
@@ -84,7 +85,7 @@ def test_the_report_stands_by_itself(
     example = encode_row(byte_tokenizer, *ROW.values(), max_length=1024)
     write_facts(tmp_path, {"rank": 16, "base": HOSTILE}, [example] * 3, 1024, byte_tokenizer)
     result = judge("lora", ["물류 <b>5년</b>을 살리고자 함."], [ROW])
-    write_comparison(tmp_path, [ROW], [result], "morpheme")
+    write_comparison(tmp_path, [ROW], [result], "morpheme", candidates=8)
     evaluation = {"step": 2, "validation_loss": 1.0, "perplexity": 2.7, "seconds": 3.0}
     scores = {"character_perplexity": 1.5, "faithfulness": 90.0, **result.scores}
     records = [step(1, 1.0), step(2, 2.0), evaluation | scores]
@@ -93,7 +94,9 @@ def test_the_report_stands_by_itself(
     # Nothing is fetched: no script, and no address but the names of XML namespaces.
     assert "<script" not in page and "&lt;script&gt;" in page and "<b>5년" not in page
     assert not re.search(r"""(?:src|href)=["'](?!#)|url\((?!#)|@import""", page)
+    assert "요약 후보: 8개" in page
     assert "<mark>" in page and "물류" in page and page.count("<svg") == 2
+    assert page.index(DO_NOT_PUBLISH) > page.rindex("물류")  # at its foot
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from infer.candidates import Candidate, draw_candidates, source_overlap
+from infer.candidates import Candidate, draw_candidates, sounds_spoken, source_overlap
 from infer.generate import generate
 from infer.settings import GREEDY, Decoding
 from infer.summarize import Summarizer
@@ -65,12 +65,30 @@ def test_one_seed_gives_one_choice(base: Base) -> None:
 
 def test_what_the_source_lacks_lowers_the_score() -> None:
     assert source_overlap("재고 오차를 480건 줄였다", ANSWER) > 0.8
-    assert source_overlap("재고 48건", ANSWER) == 0.5  # the number counts as a whole
+    assert source_overlap("재고 48건", ANSWER) == 2 / 3  # the number counts as a whole
+    assert source_overlap("네 창고", ANSWER) == 0.5 and source_overlap("저 창고", ANSWER) == 1.0
     assert source_overlap("", ANSWER) == 0.0
     faithful, invented = Candidate([], -0.5, True), Candidate([], -0.5, True)
     assert faithful.score("재고 오차", ANSWER) > invented.score("사장님 칭찬", ANSWER)
     cut = Candidate([], 0.0, False)
     assert cut.score("재고 오차", ANSWER) < Candidate([], -5.0, True).score("칭찬", ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("창고에서 2년 일했다.", False), ("창고에서요, 2년 일했다.", True),
+        ("2년 일했습니다.", True),
+        ("그것은 아니다.", False), ("학원에 다니다.", False), ("창고가, 음, 추웠다.", True),
+        ("말라는 말라는 말을 들었다.", True), ("'괜찮아요' 하고 말했다.", False), ("", False),
+        ("필요는 없다.", False), ("요리를 한다.", False),
+    ],
+)  # fmt: skip
+def test_traces_of_speech_are_found(text: str, spoken: bool) -> None:
+    assert sounds_spoken(text) == spoken
+    plain, other = Candidate([], -0.5, True), Candidate([], -0.4, True)
+    if spoken:
+        assert plain.score("창고에서 일했다.", ANSWER) > other.score(text, ANSWER)
 
 
 def test_greedy_draws_no_candidates() -> None:

@@ -2,14 +2,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from common.console import UserError
 from data.prompts import build_prompt
 from infer.settings import GREEDY, Decoding
 from infer.summarize import Summarizer
+from model.base import EMBEDDED, load_base
 from tests.conftest import make_model
 
 QUESTION = "팀에서 의견이 부딪친 경험은?"
@@ -34,21 +35,46 @@ def test_streamed_text_is_the_decoded_text(
         assert "\ufffd" not in "".join(pieces)
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.fixture(params=["bytes", "byte fallback"])
+def tokenizer(
+    request: pytest.FixtureRequest, byte_tokenizer: PreTrainedTokenizerFast
+) -> PreTrainedTokenizerBase:
+    """GPT-2's kind, and that of the embedded base, whose vocabulary lacks 뷁 and 힣."""
+    return byte_tokenizer if request.param == "bytes" else load_base(EMBEDDED.name).tokenizer
+
+
+MANY = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@MANY
 @given(text=st.text(st.sampled_from("가뷁힣a1 🙂👩\u200d💻."), min_size=1, max_size=30))
-def test_no_half_character_is_ever_shown(
-    byte_tokenizer: PreTrainedTokenizerFast, text: str
-) -> None:
+def test_no_half_character_is_ever_shown(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
     """Whatever prefix of a text's tokens is decoded, it shows a prefix of the text."""
-    summarizer = Summarizer(make_model(), byte_tokenizer)
-    ids = byte_tokenizer(text)["input_ids"]
+    summarizer = Summarizer(make_model(), tokenizer)
+    ids = tokenizer(text)["input_ids"]
     wanted, shown = text.lstrip(), ""  # a summary begins without a blank
     for end in range(len(ids) + 1):
         now = summarizer._text(ids[:end])
         assert wanted.startswith(now) and now.startswith(shown)
         shown = now
     assert shown == wanted
-    assert summarizer._text([*ids, byte_tokenizer.eos_token_id, *ids]) == wanted
+    assert summarizer._text([*ids, tokenizer.eos_token_id, *ids]) == wanted
+
+
+@MANY
+@given(data=st.data())
+def test_of_bytes_that_are_no_character_nothing_shown_is_taken_back(
+    tokenizer: PreTrainedTokenizerBase, data: st.DataObject
+) -> None:
+    """What a model writes that draws byte after byte, and whole words in between."""
+    summarizer, shown = Summarizer(make_model(), tokenizer), ""
+    ids = data.draw(st.lists(st.integers(1, 298), max_size=20))
+    for end in range(len(ids) + 1):
+        now = summarizer._text(ids[:end])
+        assert now.startswith(shown) and "\ufffd" not in now
+        shown = now
 
 
 @settings(max_examples=100, deadline=None)

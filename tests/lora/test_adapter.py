@@ -12,6 +12,7 @@ from torch import nn
 from common.console import UserError
 from lora.adapter import CONFIG, WEIGHTS, base_of, load_adapter, save_adapter
 from lora.inject import LoraConfig, inject_lora, lora_layers
+from tests.bases import FAMILIES, family_model
 from tests.conftest import make_model
 
 IDS = torch.arange(1, 31)[None]
@@ -31,6 +32,20 @@ def test_peft_opens_ours(tmp_path: Path) -> None:
     ours = make_ours(tmp_path)
     theirs = peft.PeftModel.from_pretrained(make_model(), tmp_path).eval()
     assert (ours(IDS).logits - theirs(IDS).logits).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_peft_opens_ours_of_every_family(family: str, tmp_path: Path) -> None:
+    ours = family_model(family)
+    inject_lora(ours, LORA)
+    for layer in lora_layers(ours).values():
+        nn.init.normal_(layer.lora_B, std=0.1)
+    save_adapter(ours, LORA, "some-base", tmp_path)
+    theirs = peft.PeftModel.from_pretrained(family_model(family), tmp_path).eval()
+    torch.testing.assert_close(ours(IDS).logits, theirs(IDS).logits, rtol=1e-4, atol=1e-5)
+    again = family_model(family)
+    load_adapter(again, tmp_path)
+    assert torch.equal(again(IDS).logits, ours(IDS).logits)
 
 
 def test_ours_opens_pefts(tmp_path: Path) -> None:

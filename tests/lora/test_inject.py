@@ -1,5 +1,7 @@
 import pytest
 import torch
+from peft import LoraConfig as PeftConfig
+from peft import get_peft_model
 from transformers import GPT2LMHeadModel
 
 from common.console import UserError
@@ -7,9 +9,12 @@ from lora.inject import (
     LoraConfig,
     adapter_disabled,
     count_parameters,
+    default_targets,
     inject_lora,
     lora_layers,
 )
+from lora.layer import LoRALinear
+from tests.bases import FAMILIES, family_model
 
 IDS = torch.arange(1, 31)[None]
 
@@ -57,6 +62,32 @@ def test_disabled_adapter_is_the_base(model: GPT2LMHeadModel) -> None:
 def test_a_suffix_matches_whole_name_parts_only(model: GPT2LMHeadModel) -> None:
     # "c_proj" is both the attention's and the MLP's; "attn.c_proj" only the attention's
     assert len(inject_lora(model, LoraConfig(targets=("c_proj",)))) == 4
+
+
+PROJECTIONS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
+TARGETS = {
+    "gpt2": ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
+    "llama": (*PROJECTIONS, "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+    "gpt_neox": (
+        *("attention.query_key_value", "attention.dense"),
+        *("mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
+    ),
+}
+
+
+@pytest.mark.parametrize("family", TARGETS)
+def test_a_family_has_its_own_default_targets(family: str) -> None:
+    assert default_targets(family_model(family)) == TARGETS[family]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_by_default_every_linear_layer_of_the_blocks_is_adapted(family: str) -> None:
+    """PEFT's "all-linear" is the independent truth: all linear layers but the output head."""
+    theirs = get_peft_model(family_model(family), PeftConfig(target_modules="all-linear"))
+    expected = {n for n, m in theirs.base_model.model.named_modules() if hasattr(m, "lora_A")}
+    model = family_model(family)
+    assert set(inject_lora(model, LoraConfig())) == expected
+    assert not isinstance(model.get_output_embeddings(), LoRALinear)
 
 
 @pytest.mark.parametrize("target", ["q_proj", "attn", "ttn.c_attn", "wte", "lm_head"])

@@ -1,9 +1,11 @@
+import pytest
 import torch
 import torch.nn.functional as F
 from transformers import GPT2LMHeadModel
 
 from data.encode import IGNORE
 from model.loss import count_targets, response_loss
+from tests.bases import FAMILIES, family_model
 from tests.conftest import make_model
 
 
@@ -36,6 +38,30 @@ def test_equals_the_full_head_in_loss_and_gradients() -> None:
     expected.backward()
     for (name, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(p.grad, q.grad, rtol=1e-5, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_equals_the_loss_of_transformers_in_every_family(family: str) -> None:
+    ids, labels = batch()
+    ours, theirs = family_model(family), family_model(family)
+    loss = response_loss(ours, ids, labels)
+    expected = theirs(input_ids=ids, labels=labels).loss * count_targets(labels)
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
+    loss.backward()
+    expected.backward()
+    for (name, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("family", ["gemma2", "granite", "cohere", "cohere2", "hyperclovax"])
+def test_a_head_alone_would_be_another_loss(family: str) -> None:
+    """The control: these families do change their logits after the head."""
+    ids, labels = batch()
+    model = family_model(family)
+    hidden = model.base_model(input_ids=ids).last_hidden_state
+    logits = model.get_output_embeddings()(hidden)[:, :-1].flatten(0, 1)
+    plain = F.cross_entropy(logits, labels[:, 1:].flatten(), reduction="sum")
+    assert (plain / response_loss(model, ids, labels) - 1).abs() > 1e-3
 
 
 def test_equals_a_float64_sum_of_log_probabilities() -> None:

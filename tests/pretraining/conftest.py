@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from data.interviews import SAMPLE_CSV
 from pretraining.documents import labelled_documents
 from pretraining.prepare import LINES, PAIRS, PrepareOptions, prepare
-from pretraining.sample import interview_rows
 from pretraining.text.corpus import WEIGHTS, Corpus
 from pretraining.tokenizer import train_tokenizer
 
 HELD_OUT = Path(__file__).parents[1] / "data" / "handwritten_eval.csv"
 HELD_OUT_DEV = Path(__file__).parents[1] / "data" / "handwritten_dev.csv"
-DEFAULT_ROWS, DEFAULT_SEED = 4100, 0
 PRETRAINING_SEED = 2  # the stream that the embedded base has read
 Row = dict[str, str]
 
@@ -28,12 +27,7 @@ def read(path: Path) -> list[Row]:
 
 @pytest.fixture(scope="session")
 def rows() -> list[Row]:
-    return interview_rows(DEFAULT_ROWS, DEFAULT_SEED)
-
-
-@pytest.fixture(scope="session")
-def template_rows(rows: list[Row]) -> list[Row]:
-    return [row for row in rows if row["source"] == "template"]
+    return read(SAMPLE_CSV)
 
 
 @pytest.fixture(scope="session")

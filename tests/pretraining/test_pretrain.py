@@ -13,8 +13,14 @@ from lora.inject import inject_lora
 from model.base import EMBEDDED, REPOSITORY, load_base
 from model.precision import Precision
 from pretraining import pretrain as module
-from pretraining.pretrain import PretrainConfig, make_model, next_token_loss, pretrain
-from pretraining.sample import interview_rows
+from pretraining.config import PretrainConfig
+from pretraining.pretrain import (
+    make_model,
+    make_tokenizer,
+    next_token_loss,
+    pretrain,
+)
+from pretraining.rows import interview_rows
 from training.config import TrainConfig
 from training.loop import initial_state, train
 
@@ -64,6 +70,23 @@ def test_an_interrupted_run_continues_to_the_same_bits(
     logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in "ab"]
     steps = [[json.loads(line)["step"] for line in log] for log in logs]
     assert steps[0] == steps[1] == [3, 6, 8]
+
+
+def test_a_second_stage_starts_from_the_weights_of_the_first(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    shape = PretrainConfig(work=tmp_path / "a", layers=1, width=32, heads=2, context=64)
+    first = make_model(shape, tokenizer)
+    first.half().save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    config = replace(shape, init=tmp_path / "base", work=tmp_path / "b")
+    known = make_tokenizer(config)
+    assert known.get_vocab() == tokenizer.get_vocab()
+    second = make_model(config, known)
+    assert second.dtype == torch.float32
+    for p, q in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(p.float(), q)
+    assert config.shares != shape.shares
 
 
 def test_the_rate_warms_up_stays_and_decays() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pretraining.sample import HANDWRITTEN
+from data.interviews import SAMPLE_CSV
 from pretraining.text.conjugate import conjugate
 from pretraining.text.natural import NATURAL, Passage, passages
 from pretraining.text.particles import PAIRS, attach, choose, final_sound, resolve
@@ -79,7 +79,7 @@ def test_exchanged_words_leave_a_text_as_it_was_or_change_it_throughout() -> Non
 
 def test_what_was_written_by_hand_shares_no_sentence() -> None:
     owner: dict[str, Path] = {}
-    for path in (HELD_OUT, HELD_OUT_DEV, HANDWRITTEN, NATURAL):
+    for path in (HELD_OUT, HELD_OUT_DEV, SAMPLE_CSV, NATURAL):
         texts = (text for row in read(path) for key, text in row.items() if key != "question")
         for sentence in {part for text in texts for part in re.split(r"(?<=[.?!])\s+", text)}:
             if len(sentence) > 20:

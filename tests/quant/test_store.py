@@ -8,10 +8,12 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, GPTNeoXConfig
+from transformers import AutoModelForCausalLM
 
+from model.base import attention_of
 from quant.store import load_quantized, save_quantized
 from quant.swap import EightBit, FourBit, quantize_weights, swap_modules
+from tests.bases import FAMILIES, family_model
 from tests.conftest import make_model
 from tests.quant.conftest import CPU, SCHEMES, quantized
 
@@ -54,17 +56,24 @@ def test_the_model_is_built_without_memory_for_its_weights(
     assert not any(parameter.is_meta for parameter in loaded.parameters())
 
 
-def test_tables_that_no_file_holds_are_computed(scheme: FourBit | EightBit, tmp_path: Path) -> None:
-    shape = {"vocab_size": 384, "hidden_size": 128, "intermediate_size": 256}
-    config = GPTNeoXConfig(**shape, num_hidden_layers=2, num_attention_heads=4)
-    model = AutoModelForCausalLM.from_config(config).half().eval()
-    assert any("inv_freq" in name for name, _ in model.named_buffers())
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_opened_as_transformers_does(
+    family: str, scheme: FourBit | EightBit, tmp_path: Path
+) -> None:
+    """Tables of rotary embeddings and Gemma's scale, which no file holds, are computed again."""
+    model = family_model(family).half()
     names = swap_modules(model, scheme)
     quantize_weights(model, names, CPU)
     save_quantized(model, names, scheme, tmp_path)
-    theirs = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    attention = attention_of(model.config)
+    theirs = AutoModelForCausalLM.from_pretrained(
+        tmp_path, dtype=torch.float32, attn_implementation=attention
+    ).eval()
     with torch.inference_mode():
-        assert torch.equal(load_quantized(tmp_path, CPU)(IDS).logits, theirs(IDS).logits)
+        logits = load_quantized(tmp_path, CPU)(IDS).logits
+        before = family_model(family)(IDS).logits
+        assert torch.equal(logits, theirs(IDS).logits)
+    assert (logits - before).norm() < 0.5 * before.norm()  # the same model, with its embedding
 
 
 def test_logits_stay_near_those_before(scheme: FourBit | EightBit, tmp_path: Path) -> None:

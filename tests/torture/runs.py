@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 from common.console import run
 from common.files import LEFTOVER
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 from tests.conftest import make_model, make_tokenizer
 
 PRELOAD = ["training.__main__", "quant.__main__", "tests.torture.runs"]

@@ -24,6 +24,7 @@ from training.checkpoint import (
     MOMENTS_FILE,
     DamagedCheckpoint,
     differences,
+    file_identity,
     identity,
     same_bits,
 )
@@ -238,6 +239,21 @@ def test_what_only_saves_memory_may_change(run_of: Any, capsys: Any) -> None:
     assert not differences(now, changed) and not same_bits(now, changed)
     moved = run_of(precision, replace(CONFIG, output_dir=Path("x"), save_steps=7)).identity
     assert not differences(now, moved) and same_bits(now, moved)
+
+
+def test_other_validation_rows_are_another_run(run_of: Any, tmp_path: Path) -> None:
+    precision = Precision("fp32", CPU)
+    before, file = run_of(precision).identity, tmp_path / "v.csv"
+    file.write_text("1")
+    one = run_of(precision, validation=file_identity(file)).identity
+    file.write_text("2")
+    two = run_of(precision, validation=file_identity(file)).identity
+    assert differences(before, one) == [f"검증 데이터 None → {file}"]
+    assert differences(one, two) == [f"검증 데이터 {file}의 내용"]
+    assert not differences(two, two)
+    del before["validation"]  # as of a run by an earlier version
+    assert not differences(before, run_of(precision).identity)
+    assert differences(before, one)
 
 
 def test_the_fingerprint_sees_one_weight(byte_tokenizer: PreTrainedTokenizerFast) -> None:

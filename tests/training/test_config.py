@@ -9,7 +9,7 @@ def test_defaults_are_those_of_the_design() -> None:
     assert config.batch_size == 1 and config.gradient_accumulation_steps == 32
     assert config.examples_per_step == 32
     assert (config.rank, config.alpha, config.dropout) == (16, 32.0, 0.05)
-    assert config.lora.targets == ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+    assert config.lora.targets == ()  # every linear layer of the blocks
     assert (config.epochs, config.seed, config.max_length) == (1, 42, 1024)
     assert config.max_grad_norm == 1.0 and config.eval_every == "epoch"
 
@@ -52,6 +52,8 @@ def test_every_setting_has_one_of_the_rules_of_resuming() -> None:
         ["--seed", str(2**64)],
         ["--eval-every", "9" * 5000],
         ["--save-steps", "0"],
+        ["--split", "answer"],
+        ["--split", "question", "--validation", "a.csv"],
         ["--keep-last", "0"],
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from chat.models import Models
+from data.aihub import DO_NOT_PUBLISH
 from data.interviews import SAMPLE_CSV
 from data.prompts import build_prompt
 from infer.find import KINDS
@@ -187,6 +188,7 @@ def test_a_csv_comes_back_with_summaries(visit: Visit, checkpoints: Path, tmp_pa
     upload = tmp_path / "면접 기록.csv"
     upload.write_text(f"id,question,answer\n7,{QUESTION},{ANSWER}\n8,,빈 질문\n", "cp949")
     visit.tab("CSV")
+    assert visit.page.get_by_text(DO_NOT_PUBLISH).is_visible()
     visit.upload(upload)
     visit.button("모든 행 요약하기").click()
     visit.page.get_by_text("1행을 요약했습니다.").wait_for()
