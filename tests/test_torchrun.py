@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data.interviews import COLUMNS
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 from tests.conftest import make_model, make_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent

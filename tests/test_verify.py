@@ -88,8 +88,8 @@ MUTATIONS = {
     ),
     "response_only_head_is_the_full_head": (
         "model/loss.py",
-        "hidden[:, :-1][is_response]",
-        "hidden[:, 1:][is_response]",
+        "hidden[0][:, :-1][is_response]",
+        "hidden[0][:, 1:][is_response]",
     ),
     "padding_changes_nothing": (
         "data/batches.py",

@@ -20,7 +20,7 @@ from infer.summarize import Summarizer
 from model.base import Base
 from model.precision import Precision
 from model.ranks import gather, rank, share, sum_over_ranks, world_size
-from pretraining.sample import interview_rows
+from pretraining.rows import interview_rows
 from tests.conftest import make_model, make_tokenizer
 from tests.training.test_loop import (
     CONFIG,
