@@ -27,9 +27,9 @@ from evaluation.report import write_facts, write_report
 from evaluation.results import write_comparison
 from evaluation.validation import Validation, prepare_validation
 from lora.inject import count_parameters, inject_lora
-from model.base import find_base, load_base
+from model.base import Base, find_base, load_base
 from model.device import pick_device, place
-from model.precision import pick_precision
+from model.precision import Precision, pick_precision
 from model.ranks import rank, together, world_size
 from training.checkpoint import identity
 from training.config import TrainConfig
@@ -54,18 +54,23 @@ def main() -> None:
     train_rows, validation_rows = read_rows(data, validation_csv, config.split or "row")
     print(describe_overlap(train_rows, validation_rows))
 
-    # The base model. Frozen weights are stored in the dtype that they are multiplied in.
+    # The base model. Frozen weights are stored in the dtype that they are multiplied in, unless
+    # they are quantised: that begins with the dtype of the file.
     source = find_base(config.base)
     if source.notice:
         print(source.notice)
-    base = load_base(source, precision.dtype)
+    base = load_base(source, "auto" if config.base_bits else precision.dtype)
 
     path = output_folder(config.output_dir, base.name, "lora")
     with exclusive(path) if rank() == 0 else nullcontext():
         run = Run(path, base, config, identity(config, base, data, precision, validation_csv))
+        if config.base_bits:
+            # Imported here because it imports bitsandbytes, which takes a second.
+            from quant.frozen import quantize_base
+
+            quantize_base(base.model, config.base_bits, precision.device, precision.dtype)
         place(base.model, precision.device)
-        processes = f", 프로세스 {world_size()}개" if world_size() > 1 else ""
-        print(f"베이스: {base.name} ({precision.device.type}, {precision.name}{processes})")
+        print(describe_base(base, config, precision))
 
         # The adapter. B is zero, so at first the model computes what its base computes.
         torch.manual_seed(config.seed)  # draws A
@@ -96,6 +101,13 @@ def main() -> None:
             write_facts(path, asdict(config), examples, max_length, base.tokenizer)
         with stop_on_signals() if run.writes else nullcontext():
             fit(run, state, examples, validation)
+
+
+def describe_base(base: Base, config: TrainConfig, precision: Precision) -> str:
+    """Name and bits of the base, where it is, and how many processes have it."""
+    bits = f", {config.base_bits}비트" if config.base_bits else ""
+    processes = f", 프로세스 {world_size()}개" if world_size() > 1 else ""
+    return f"베이스: {base.name} ({precision.device.type}, {precision.name}{bits}{processes})"
 
 
 def read_rows(data: Path, validation: Path | None, split: str) -> tuple[Dataset, Dataset]:
@@ -159,6 +171,8 @@ def evaluate(run: Run, state: TrainingState, validation: Validation, epoch: floa
     best = loss.per_token < run.best_loss
     if best:
         run.save_best(state.step, loss.per_token, result)
+    run.evaluations_since_best = 0 if best else run.evaluations_since_best + 1
+    state.stop = run.evaluations_since_best == run.config.patience
     run.log.append(
         {"step": state.step, "faithfulness": result.faithfulness} | loss.record | result.scores
     )
@@ -185,6 +199,9 @@ def finish(run: Run, state: TrainingState, validation: Validation) -> None:
             "검증 손실이 끝까지 수가 아니어서(nan) best를 남기지 못했습니다. --learning-rate를 "
             "낮추거나 --precision fp32로, --fresh를 주어 다시 학습하세요."
         )
+    if state.stop:
+        patience = run.config.patience
+        print(f"검증 손실이 {patience}번 이어서 나아지지 않아 {state.step}스텝에서 끝냅니다.")
     if state.skipped:
         print(f"건너뛴 스텝: {state.skipped}개 (손실이나 그래디언트가 수가 아니었음)")
     if not run.writes:
