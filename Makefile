@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BITS ?= 4
+TORCHRUN = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/torchrun --standalone --nproc-per-node "$(GPUS)"
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 else
@@ -14,7 +15,7 @@ endif
 help: ## 이 도움말
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  변수: FROM=폴더  BASE=skt/kogpt2-base-v2  DATA=my.csv  BITS=8  LESSON=lora  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
+	@echo '  변수: FROM=폴더  BASE=skt/kogpt2-base-v2  DATA=my.csv  GPUS=2  BITS=8  LESSON=lora  QUESTION="..." ANSWER="..."  ARGS="--rank 8"'
 	@echo '  옵션: $(BIN)/python -m training --help (quant, infer, chat도 같음)'
 
 setup: .venv/requirements ## 가상환경을 만들고 패키지를 설치 (다른 명령이 알아서 부름)
@@ -23,7 +24,7 @@ aihub: .venv/requirements ## AI Hub의 면접 데이터를 받은 그대로 읽�
 	@$(BIN)/python -m data aihub $(if $(FROM),"$$FROM") $(ARGS)
 
 train: .venv/requirements ## LoRA를 학습해 checkpoints/에 어댑터를 씀
-	@$(BIN)/python -m training $(if $(BASE),--base "$(BASE)") $(if $(DATA),--data "$(DATA)") $(ARGS)
+	@$(if $(GPUS),$(TORCHRUN),$(BIN)/python) -m training $(if $(BASE),--base "$(BASE)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 quantize: .venv/requirements ## 어댑터를 병합하고 4비트로 양자화
 	@$(BIN)/python -m quant --bits $(BITS) $(ARGS)

@@ -29,8 +29,9 @@ class SignalHandler:
                 raise KeyboardInterrupt
             return
         self.received = number
-        with suppress(OSError):  # the reader of stderr may be gone; print() is not reentrant
-            os.write(2, NOTICE.encode(os.device_encoding(2) or "utf-8", "replace"))
+        if number == signal.SIGINT:
+            with suppress(OSError):  # the reader of stderr may be gone; print() is not reentrant
+                os.write(2, NOTICE.encode(os.device_encoding(2) or "utf-8", "replace"))
         self.stop_if_allowed()
 
     def stop_if_allowed(self) -> None:

@@ -21,6 +21,7 @@ from evaluation.results import Result
 from infer.summarize import Summarizer
 from model.loss import response_loss
 from model.precision import Precision
+from model.ranks import gather, share, sum_over_ranks
 
 BATCH_ROWS = 32  # rows decoded at a time
 BATCH_TOKENS = 4096  # tokens whose loss is computed at a time, padding included
@@ -71,17 +72,20 @@ def held_out_loss(
     summaries: Sequence[str],
     precision: Precision,
 ) -> HeldOutLoss:
-    """Sum the cross entropy of all response tokens of `examples`, whose text is `summaries`."""
+    """Sum the cross entropy of all response tokens of `examples`, whose text is `summaries`.
+
+    Ranks share the micro-batches out, and all get the sum.
+    """
     model.eval()
     nats = 0.0
-    for micro_batch in split_batch(examples, 1, BATCH_TOKENS, LENGTH_MULTIPLE):
+    for micro_batch in share(split_batch(examples, 1, BATCH_TOKENS, LENGTH_MULTIPLE)):
         batch = collate(micro_batch, pad_id=0, multiple=LENGTH_MULTIPLE)
         input_ids = batch["input_ids"].to(precision.device)  # (B, T)
         labels = batch["labels"].to(precision.device)  # (B, T)
         with precision.autocast():
             nats += response_loss(model, input_ids, labels).item()
     return HeldOutLoss(
-        nats,
+        sum_over_ranks(nats),
         sum(example.response_tokens for example in examples),
         sum(len(summary) + 1 for summary in summaries),
     )
@@ -90,12 +94,15 @@ def held_out_loss(
 def summarize_rows(
     summarizer: Summarizer, rows: Sequence[dict[str, str]], precision: Precision
 ) -> list[str]:
-    """Let the model write a summary of each row; every row must fit (`Summarizer.fits`)."""
+    """Let the model write a summary of each row; every row must fit (`Summarizer.fits`).
+
+    Ranks share the rows out, and all get the summaries.
+    """
     summarizer.model.eval()
     # Rows of similar length are decoded together: they need little padding and end together.
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]["answer"]))
-    summaries = [""] * len(rows)
-    with tqdm(total=len(rows), desc="요약", unit="행", leave=False) as progress:
+    order = share(sorted(range(len(rows)), key=lambda i: len(rows[i]["answer"])))
+    summaries: dict[int, str] = {}
+    with tqdm(total=len(order), desc="요약", unit="행", leave=False) as progress:
         for start in range(0, len(order), BATCH_ROWS):
             indices = order[start : start + BATCH_ROWS]
             # Decode eagerly: a model compiled by --compile would be recompiled for every length.
@@ -103,10 +110,11 @@ def summarize_rows(
                 written = summarizer.summarize(
                     [rows[i]["question"] for i in indices], [rows[i]["answer"] for i in indices]
                 )
-            for i, summary in zip(indices, written, strict=True):
-                summaries[i] = summary
+            summaries |= zip(indices, written, strict=True)
             progress.update(len(indices))
-    return summaries
+    for others in gather(summaries):
+        summaries |= others
+    return [summaries[i] for i in range(len(rows))]
 
 
 def judge(

@@ -15,6 +15,10 @@ CARD = ROOT / "checkpoints" / "ko-gpt2-mini" / "README.md"
 DOCUMENTS = (*READMES, *LESSONS, *TRANSLATIONS, CARD, ROOT / "BENCHMARKS.md")
 TOOLS = {"venv", "pip", "pytest"}  # modules after `python -m` that are not ours
 OTHER_OPTIONS = {"--help", "--debug"}  # common.console adds them to every command
+TORCHRUN_OPTIONS = {
+    *("--standalone", "--nnodes", "--nproc-per-node", "--max-restarts"),
+    *("--rdzv-backend", "--rdzv-endpoint"),
+}
 FIGURE = re.compile(r"\s*[\d.,/]+\s*$")
 WRITTEN = {"report.html", "comparison.md"}  # by a run, beside its adapter
 
@@ -65,7 +69,7 @@ def files_of_the_house() -> Iterator[Path]:
 
 def known_options() -> set[str]:
     """The fields that are declared with `option`, and the arguments of argparse."""
-    names = set(OTHER_OPTIONS)
+    names = OTHER_OPTIONS | TORCHRUN_OPTIONS
     for path in files_of_the_house():
         for node in ast.walk(ast.parse(text_of(path))):
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):

@@ -1,7 +1,7 @@
 """`python -m training`: a CSV in, an adapter under `checkpoints/{base}-lora/` out."""
 
 import math
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,9 +27,10 @@ from evaluation.report import write_facts, write_report
 from evaluation.results import write_comparison
 from evaluation.validation import Validation, prepare_validation
 from lora.inject import count_parameters, inject_lora
-from model.base import find_base, load_base
+from model.base import Base, find_base, load_base
 from model.device import pick_device, place
-from model.precision import pick_precision
+from model.precision import Precision, pick_precision
+from model.ranks import rank, together, world_size
 from training.card import model_card
 from training.checkpoint import identity
 from training.config import TrainConfig
@@ -43,6 +44,7 @@ MEMORY_ADVICE = (
 )
 
 
+@together()
 def main() -> None:
     config = parse_options(TrainConfig, "python -m training", "LoRA로 요약을 학습합니다.")
     precision = pick_precision(config.precision, pick_device(config.device))
@@ -61,7 +63,7 @@ def main() -> None:
     base = load_base(source, "auto" if config.base_bits else precision.dtype)
 
     path = output_folder(config.output_dir, base.name, "lora")
-    with exclusive(path):
+    with exclusive(path) if rank() == 0 else nullcontext():
         known = identity(config, base, data, precision, validation_csv)
         run = Run(path, base, config, known, len(train_rows))
         if config.base_bits:
@@ -70,8 +72,7 @@ def main() -> None:
 
             quantize_base(base.model, config.base_bits, precision.device, precision.dtype)
         place(base.model, precision.device)
-        bits = f", {config.base_bits}비트" if config.base_bits else ""
-        print(f"베이스: {base.name} ({precision.device.type}, {precision.name}{bits})")
+        print(describe_base(base, config, precision))
 
         # The adapter. B is zero, so at first the model computes what its base computes.
         torch.manual_seed(config.seed)  # draws A
@@ -80,7 +81,9 @@ def main() -> None:
         share = f"{trainable:,} / {total:,} ({trainable / total:.2%})"
         print(f"LoRA: {len(layers)}개 층, 학습하는 파라미터 {share}")
         state = initial_state(base.model, config, precision)
-        run.resume(state)
+        if run.writes:
+            run.resume(state)
+        run.begin_alike(state)
 
         # The examples: rows as token ids.
         max_length = min(config.max_length, base.context)
@@ -96,9 +99,17 @@ def main() -> None:
         # All checks of the input have passed, so the previous run may be replaced now.
         if state.step == 0:
             run.discard_previous()
-        write_facts(path, asdict(config), examples, max_length, base.tokenizer)
-        with stop_on_signals():
+        if run.writes:
+            write_facts(path, asdict(config), examples, max_length, base.tokenizer)
+        with stop_on_signals() if run.writes else nullcontext():
             fit(run, state, examples, validation)
+
+
+def describe_base(base: Base, config: TrainConfig, precision: Precision) -> str:
+    """Name and bits of the base, where it is, and how many processes have it."""
+    bits = f", {config.base_bits}비트" if config.base_bits else ""
+    processes = f", 프로세스 {world_size()}개" if world_size() > 1 else ""
+    return f"베이스: {base.name} ({precision.device.type}, {precision.name}{bits}{processes})"
 
 
 def read_rows(data: Path, validation: Path | None, split: str) -> tuple[Dataset, Dataset]:
@@ -196,6 +207,8 @@ def finish(run: Run, state: TrainingState, validation: Validation) -> None:
         print(f"검증 손실이 {patience}번 이어서 나아지지 않아 {state.step}스텝에서 끝냅니다.")
     if state.skipped:
         print(f"건너뛴 스텝: {state.skipped}개 (손실이나 그래디언트가 수가 아니었음)")
+    if not run.writes:
+        return
     write_comparison(run.path, validation.samples, list(run.results.values()), "morpheme")
     print(f"보고서: {write_report(run.path)}")
     run.save(state, finished=True)

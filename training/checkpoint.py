@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from common.console import UserError
@@ -22,6 +23,7 @@ from data.prompts import build_prompt
 from lora.adapter import fill_adapter
 from model.base import Base, fingerprint
 from model.precision import Precision
+from model.ranks import world_size
 from training.config import TrainConfig, fields_by_rule
 from training.loop import TrainingState
 
@@ -64,6 +66,7 @@ def identity(
         "prompt": build_prompt("{question}", "{answer}"),
         "machine": {"device": precision.device.type, "precision": precision.name},
         "torch": torch.__version__,
+        "ranks": world_size(),  # the order in which their gradients are added up
     }
 
 
@@ -99,17 +102,12 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def same_bits(before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether a resumed run without `differences` ends with the bits of one that did not stop."""
-    return all(before[part] == now[part] for part in ("settings", "torch"))
+    return all(before.get(part) == now[part] for part in ("settings", "torch", "ranks"))
 
 
 def save_state(directory: Path, model: PreTrainedModel, state: TrainingState) -> dict[str, Any]:
     """Write the optimizer's moments into `directory`; return the rest of the state as JSON."""
-    tensors = {
-        f"{name}/{key}": moment.detach().cpu().contiguous()
-        for name, parameter in model.named_parameters()
-        for key, moment in state.optimizer.state.get(parameter, {}).items()
-    }
-    save_file(tensors, directory / MOMENTS_FILE)
+    save_file(moments_of(model, state), directory / MOMENTS_FILE)
     return numbers_of(state)
 
 
@@ -124,9 +122,21 @@ def restore(
     own = numbers_of(state)
     if types_of({name: record[name] for name in own}) != types_of(own):
         raise TypeError("the state of the run has other types")
-    state.step, state.skipped = record["step"], record["skipped"]
-    state.scaler.load_state_dict(record["scaler"])
-    tensors = load_file(checkpoint / MOMENTS_FILE)
+    set_numbers(state, record)
+    set_moments(model, state, load_file(checkpoint / MOMENTS_FILE))
+
+
+def moments_of(model: PreTrainedModel, state: TrainingState) -> dict[str, Tensor]:
+    """The optimizer's moments on the CPU, by parameter; empty before the first step."""
+    return {
+        f"{name}/{key}": moment.detach().cpu().contiguous()
+        for name, parameter in model.named_parameters()
+        for key, moment in state.optimizer.state.get(parameter, {}).items()
+    }
+
+
+def set_moments(model: PreTrainedModel, state: TrainingState, tensors: dict[str, Tensor]) -> None:
+    """Put back what `moments_of` has returned after a step."""
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             shapes = {"step": (), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
@@ -139,6 +149,12 @@ def restore(
 def numbers_of(state: TrainingState) -> dict[str, Any]:
     """The part of the state that is not tensors, as JSON."""
     return {"step": state.step, "skipped": state.skipped, "scaler": state.scaler.state_dict()}
+
+
+def set_numbers(state: TrainingState, numbers: dict[str, Any]) -> None:
+    """Put back what `numbers_of` has returned."""
+    state.step, state.skipped = numbers["step"], numbers["skipped"]
+    state.scaler.load_state_dict(numbers["scaler"])
 
 
 def types_of(value: Any) -> Any:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW, Optimizer
 from transformers import PreTrainedModel
@@ -19,6 +20,7 @@ from data.batches import LENGTH_MULTIPLE, collate, split_batch
 from data.encode import Example
 from model.loss import count_targets, response_loss
 from model.precision import Precision
+from model.ranks import all_reduce, share, sum_over_ranks, world_size
 from training.config import TrainConfig
 from training.schedule import cosine_with_warmup
 
@@ -126,15 +128,24 @@ def train_step(
     The gradient is the mean over all response tokens of the batch: each micro-batch adds its sum
     of losses divided by the token count of the *batch*. Averaging each micro-batch by its own
     count would give a token of a short summary more weight than one of a long summary.
+
+    Ranks share the micro-batches out. Their sums add up to the same gradient, so all of them make
+    the same update, and skip the same steps.
     """
     optimizer, scaler = state.optimizer, state.scaler
     optimizer.zero_grad(set_to_none=True)  # an interrupted step may have left some
-    response_tokens = sum(count_targets(batch["labels"]) for batch in micro_batches)
+
+    # This rank's share, and the token count of all. Each micro-batch has a seed of its own, so that
+    # its dropout is the same on whichever rank.
+    seeds = torch.randint(2**63 - 1, (len(micro_batches),)).tolist()
+    own = share(list(zip(seeds, micro_batches, strict=True)))
+    response_tokens = sum_over_ranks(sum(count_targets(batch["labels"]) for _, batch in own))
     batch_loss = torch.zeros((), device=precision.device)
 
     # Forward and backward passes: the gradients of all micro-batches add up in p.grad.
     with interruptible():
-        for batch in micro_batches:
+        for seed, batch in own:
+            torch.manual_seed(seed)
             input_ids = batch["input_ids"].to(precision.device, non_blocking=True)  # (B, T)
             labels = batch["labels"].to(precision.device, non_blocking=True)  # (B, T)
             with precision.autocast():
@@ -142,9 +153,12 @@ def train_step(
             scaler.scale(loss).backward()
             batch_loss += loss.detach()
 
+    # From here on every rank computes with the same numbers.
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    batch_loss = sum_gradients(parameters, batch_loss)
+
     # Clipping has to see the true gradients, without the loss scale.
     scaler.unscale_(optimizer)
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     norm = clip_grad_norm_(parameters, max_grad_norm)
 
     # Update the weights, or skip the step if the loss or a gradient is inf or nan. This is the
@@ -161,6 +175,24 @@ def train_step(
     state.skipped += skipped
     state.skipped_in_a_row = state.skipped_in_a_row + 1 if skipped else 0
     return mean_loss, grad_norm, skipped
+
+
+def sum_gradients(parameters: Sequence[Parameter], loss: Tensor) -> Tensor:
+    """Replace every gradient by its sum over the ranks, and return the sum of their losses.
+
+    All of them travel in one flat buffer: an all-reduce of a few hundred kB takes hardly longer
+    than one of a few bytes, and a model has a hundred matrices A and B.
+    """
+    if world_size() == 1:
+        return loss
+    # A rank that had no micro-batch has no gradients.
+    own = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([*(gradient.flatten() for gradient in own), loss.view(1)])
+    all_reduce(flat)
+    *gradients, loss = flat.split([*(p.numel() for p in parameters), 1])
+    for p, gradient in zip(parameters, gradients, strict=True):
+        p.grad = gradient.view_as(p)
+    return loss.squeeze()
 
 
 def batch_of_step(

@@ -1,6 +1,7 @@
 """The folder of a run: `checkpoint-{step}/`, `best/`, `metrics.jsonl`, and how to resume it."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,32 @@ from common.log import Log
 from evaluation.results import Result
 from lora.adapter import STATE, save_adapter
 from model.base import Base
-from training.checkpoint import differences, reading, restore, same_bits, save_state
+from model.ranks import RESTARTS, of_rank_0, rank
+from training.checkpoint import (
+    differences,
+    moments_of,
+    numbers_of,
+    reading,
+    restore,
+    same_bits,
+    save_state,
+    set_moments,
+    set_numbers,
+)
 from training.config import TrainConfig
 from training.loop import TrainingState
 
 PREFIX = "checkpoint-"
+MAY_DIFFER = "메모리 설정, 프로세스의 수나 torch"  # what training.checkpoint.same_bits compares
 RECORDS = ("metrics.jsonl", "comparison.json", "comparison.md", "report.html")
 
 
 @dataclass
 class Run:
-    """The folder of one run, and what its evaluations have found so far."""
+    """The folder of one run, and what its evaluations have found so far.
+
+    Of several ranks only rank 0 reads and writes the folder.
+    """
 
     path: Path
     base: Base
@@ -34,7 +50,9 @@ class Run:
     results: dict[str, Result] = field(default_factory=dict)  # of the base and of the best adapter
 
     def __post_init__(self) -> None:
-        self.log = Log(self.path / "metrics.jsonl", self.config.tensorboard)
+        self.writes = rank() == 0
+        log = self.path / "metrics.jsonl" if self.writes else Path(os.devnull)
+        self.log = Log(log, self.config.tensorboard and self.writes)
 
     def resume(self, state: TrainingState) -> None:
         """Restore model and `state` from the last checkpoint of an unfinished run, if any.
@@ -42,7 +60,7 @@ class Run:
         A run with other settings, other data or another base is an error.
         """
         checkpoint = self.last_checkpoint()
-        if checkpoint is None or self.config.fresh:
+        if checkpoint is None or (self.config.fresh and not RESTARTS):
             return
         with reading(checkpoint):
             record = read_json(checkpoint / STATE)
@@ -63,14 +81,45 @@ class Run:
             exact = same_bits(before, self.identity)
         print(
             f"{checkpoint}에서 이어서 학습합니다. 처음부터 하려면 --fresh를 주세요."
-            + ("" if exact else " (메모리 설정이나 torch가 달라 비트까지 같지는 않습니다.)")
+            + ("" if exact else f" ({MAY_DIFFER}가 달라 비트까지 같지는 않습니다.)")
         )
         # The evaluation of this step is done again, and later steps are.
         step = state.step
         self.log.truncate(lambda r: r["step"] < step or (r["step"] == step and "loss" in r))
 
+    def begin_alike(self, state: TrainingState) -> None:
+        """Give every rank what rank 0 has, which alone reads checkpoints.
+
+        Raises:
+            UserError: this rank was started with other settings, data, base or packages.
+        """
+        model = self.base.model
+        given = ("path", "base", "config", "identity", "writes", "log")
+        found = {name: value for name, value in vars(self).items() if name not in given}
+        adapter = {
+            name: p.detach().cpu() for name, p in model.named_parameters() if p.requires_grad
+        }
+        identity, found, adapter, moments, numbers = of_rank_0(
+            (self.identity, found, adapter, moments_of(model, state), numbers_of(state))
+        )
+        if self.writes:
+            return
+        different = differences(identity, self.identity)
+        if different or not same_bits(identity, self.identity):
+            raise UserError(
+                f"프로세스 {rank()}이(가) 프로세스 0과 다릅니다: "
+                f"{', '.join(different) or MAY_DIFFER}. 모든 컴퓨터에서 같게 하세요."
+            )
+        vars(self).update(found)
+        model.load_state_dict(adapter, strict=False)
+        set_numbers(state, numbers)
+        if moments:
+            set_moments(model, state, moments)
+
     def discard_previous(self) -> None:
         """Remove the checkpoints of the previous run and rename its records to `*.previous.*`."""
+        if not self.writes:
+            return
         for path in self._checkpoints():  # the last one, which says that it is finished, goes last
             delete_directory(path)
         for name in RECORDS:
@@ -80,6 +129,8 @@ class Run:
 
     def save(self, state: TrainingState, finished: bool = False) -> None:
         """Write `checkpoint-{step}/` and remove all but the last `keep_last` checkpoints."""
+        if not self.writes:
+            return
         self.log.flush()  # before the checkpoint, which resumes after the steps in the log
         with atomic_directory(self.checkpoint(state.step)) as draft:
             record = save_state(draft, self.base.model, state)
@@ -99,9 +150,10 @@ class Run:
 
     def save_best(self, step: int, loss: float, result: Result, card: str) -> None:
         """Write `best/`: the adapter as it is now, which has the lowest validation loss so far."""
-        with atomic_directory(self.path / BEST) as draft:
-            self._write_adapter(draft, {"step": step, "validation_loss": loss})
-            write_file(draft / "README.md", card)
+        if self.writes:
+            with atomic_directory(self.path / BEST) as draft:
+                self._write_adapter(draft, {"step": step, "validation_loss": loss})
+                write_file(draft / "README.md", card)
         self.best_loss = loss
         self.results["lora"] = result
 

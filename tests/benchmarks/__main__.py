@@ -18,6 +18,7 @@ from tests.benchmarks.startup import FOUR_BIT
 COMMANDS = {
     "training-mini": ["training"],
     "training-gpt2": ["training", "--shape", "gpt2"],
+    "ranks": ["ranks"],
     "decoding-mini": ["decoding"],
     "decoding-gpt2": ["decoding", "--shape", "gpt2"],
     "encoding": ["encoding"],
