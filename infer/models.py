@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from common.console import UserError, first_line
 from common.files import read_json
 from lora.adapter import CONFIG as ADAPTER_CONFIG
-from lora.adapter import base_of, load_adapter
+from lora.adapter import base_bits_of, base_of, load_adapter
 from model.base import load_base
 from model.device import place
 from model.tokenizer import load_tokenizer
@@ -27,7 +27,14 @@ def load_model(name: str, device: torch.device) -> Opened:
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     folder = Path(name)
     if (folder / ADAPTER_CONFIG).is_file():
-        base = load_base(base_of(folder), dtype)
+        bits = base_bits_of(folder)
+        base = load_base(base_of(folder), "auto" if bits else dtype)
+        if bits:  # the base that the adapter was trained on
+            # Imported here because it imports bitsandbytes, which takes a second.
+            from quant.frozen import quantize_base
+
+            device = without_mps(device)
+            quantize_base(base.model, bits, device, dtype)
         load_adapter(base.model, folder)
     elif is_quantized(folder):
         return _open_quantized(folder, device)
@@ -46,12 +53,15 @@ def _open_quantized(folder: Path, device: torch.device) -> Opened:
     # Imported here because it imports bitsandbytes, which takes a second.
     from quant.store import load_quantized
 
-    # bitsandbytes has not been tried on Apple's GPU.
-    device = torch.device("cpu") if device.type == "mps" else device
     try:
-        return load_quantized(folder, device), load_tokenizer(folder)
+        return load_quantized(folder, without_mps(device)), load_tokenizer(folder)
     except Exception as error:  # a damaged folder makes transformers fail in many ways
         raise UserError(
             f"{folder}: 모델을 열 수 없습니다 ({first_line(error)}). "
             "make quantize로 다시 만들거나 --model로 다른 폴더를 고르세요."
         ) from error
+
+
+def without_mps(device: torch.device) -> torch.device:
+    """The CPU instead of Apple's GPU, on which bitsandbytes has not been tried."""
+    return torch.device("cpu") if device.type == "mps" else device

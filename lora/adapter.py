@@ -4,21 +4,24 @@ https://huggingface.co/docs/peft/developer_guides/checkpoint
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
 from common.console import UserError
 from common.files import read_json
 from lora.inject import LoraConfig, inject_lora, lora_layers, names_in_block
+from lora.layer import is_conv1d
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+BASE_BITS = "base_bits"
 STATE = "trainer_state.json"  # the state of the run that wrote the adapter
 PREFIX = "base_model.model."  # PeftModel.base_model is a LoraModel, whose .model is the base
 
@@ -26,7 +29,6 @@ PREFIX = "base_model.model."  # PeftModel.base_model is a LoraModel, whose .mode
 PLAIN = {
     "peft_type": "LORA",
     "bias": "none",
-    "use_rslora": False,
     "use_dora": False,
     "lora_bias": False,
     "rank_pattern": {},
@@ -54,18 +56,29 @@ def matrices(model: nn.Module) -> dict[str, nn.Parameter]:
     return found
 
 
-def save_adapter(model: nn.Module, config: LoraConfig, base: str, directory: Path) -> None:
-    """Write the adapter of `model` into an existing directory, A and B in fp32."""
+def save_adapter(
+    model: nn.Module, config: LoraConfig, base: str, directory: Path, base_bits: int | None = None
+) -> None:
+    """Write the adapter of `model` into an existing directory, A and B in fp32.
+
+    `base_bits` is recorded in the header of the weights, which PEFT ignores: it would warn of a
+    key of adapter_config.json that it does not know.
+    """
     weights = {key: matrix.detach().cpu().contiguous() for key, matrix in matrices(model).items()}
-    save_file(weights, directory / WEIGHTS, metadata={"format": "pt"})
+    # One key alone: safetensors writes two in any order, and equal runs have to leave equal bytes.
+    header = {BASE_BITS: str(base_bits)} if base_bits else {"format": "pt"}
+    save_file(weights, directory / WEIGHTS, metadata=header)
+    targets = config.targets or names_in_block(lora_layers(model))
     settings = PLAIN | {
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
         "r": config.rank,
         "lora_alpha": config.alpha,
         "lora_dropout": config.dropout,
-        "target_modules": list(config.targets or names_in_block(lora_layers(model))),
-        "fan_in_fan_out": any(isinstance(m.base, Conv1D) for m in lora_layers(model).values()),
+        "use_rslora": config.rslora,
+        # The rows of B that "attn.c_attn:qv" leaves out are zero, so this is a plain adapter.
+        "target_modules": [target.partition(":")[0] for target in targets],
+        "fan_in_fan_out": any(is_conv1d(m.base) for m in lora_layers(model).values()),
         "inference_mode": True,
     }
     text = json.dumps(settings, indent=2, ensure_ascii=False)
@@ -90,12 +103,14 @@ def read_adapter_config(directory: Path) -> AdapterInfo:
     rank: Any = settings.get("r")
     alpha: Any = settings.get("lora_alpha")
     dropout: Any = settings.get("lora_dropout")
+    rslora: Any = settings.get("use_rslora", False)
     targets: Any = settings.get("target_modules")
     base: Any = settings.get("base_model_name_or_path")
     valid = {
         "r": isinstance(rank, int) and 0 < rank < 2**16,
         "lora_alpha": isinstance(alpha, int | float) and abs(alpha) < 1e6,
         "lora_dropout": isinstance(dropout, int | float) and 0 <= dropout < 1,
+        "use_rslora": isinstance(rslora, bool),
         "target_modules": isinstance(targets, list) and all(isinstance(t, str) for t in targets),
         "base_model_name_or_path": base is None or isinstance(base, str),
     }
@@ -105,7 +120,8 @@ def read_adapter_config(directory: Path) -> AdapterInfo:
                 f"{path}: {key}의 값 {settings.get(key)!r}을(를) 쓸 수 없습니다. "
                 "다른 어댑터 폴더를 고르세요."
             )
-    return AdapterInfo(LoraConfig(rank, alpha, dropout, tuple(sorted(targets))), base or "")
+    lora = LoraConfig(rank, alpha, dropout, tuple(sorted(targets)), rslora)
+    return AdapterInfo(lora, base or "")
 
 
 def base_of(directory: Path) -> str:
@@ -117,6 +133,15 @@ def base_of(directory: Path) -> str:
             "베이스의 이름을 적으세요."
         )
     return base
+
+
+def base_bits_of(directory: Path) -> int | None:
+    """How many bits the weights of the base had in training; None if it was not quantised."""
+    with opening(directory) as path, safe_open(path, "pt") as file:
+        bits = (file.metadata() or {}).get(BASE_BITS)
+    if bits not in (None, "4", "8"):
+        raise UserError(f"{path}: {BASE_BITS} {bits}은(는) 4나 8이 아닙니다. 다시 학습하세요.")
+    return int(bits) if bits else None
 
 
 def load_adapter(model: nn.Module, directory: Path) -> AdapterInfo:
@@ -149,7 +174,17 @@ def fill_adapter(model: nn.Module, directory: Path) -> None:
 
 
 def read_weights(directory: Path) -> dict[str, Tensor]:
-    """The tensors of an adapter. A pickle is refused, since opening it could run any code."""
+    """The tensors of an adapter."""
+    with opening(directory) as path:
+        return load_file(path)
+
+
+@contextmanager
+def opening(directory: Path) -> Iterator[Path]:
+    """Yield the path of an adapter's weights; what is wrong with the file becomes a `UserError`.
+
+    A pickle is refused, since opening it could run any code.
+    """
     path = directory / WEIGHTS
     if not path.exists() and path.with_suffix(".bin").exists():
         raise UserError(
@@ -157,7 +192,7 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
             "실행됩니다. safetensors로 저장한 어댑터를 쓰세요."
         )
     try:
-        return load_file(path)
+        yield path
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"{path}: 읽을 수 없습니다 ({error}). 다른 어댑터 폴더를 고르세요."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from common.console import UserError
+from lora.fused import can_split, train_parts
 from lora.layer import LoRALinear, is_linear
 
 
@@ -16,12 +17,14 @@ class LoraConfig:
     """The hyperparameters of an adapter. `targets` are suffixes of module names.
 
     No targets stand for every linear layer inside the blocks, whatever the family calls them.
+    `lora/fused.py` explains what may follow a colon, as in "attn.c_attn:qv".
     """
 
     rank: int = 16
     alpha: float = 32.0
     dropout: float = 0.05
     targets: tuple[str, ...] = ()
+    rslora: bool = False
 
 
 def inject_lora(model: nn.Module, config: LoraConfig) -> list[str]:
@@ -37,13 +40,16 @@ def inject_lora(model: nn.Module, config: LoraConfig) -> list[str]:
         raise UserError(
             "이 모델에는 이미 LoRA가 들어 있습니다. 새로 불러온 모델을 쓰거나 먼저 병합하세요."
         )
-    names = find_targets(model, config.targets or default_targets(model))
+    found = find_targets(model, config.targets or default_targets(model))
     # Freeze first: the A and B that are created below are the only parameters that train.
     model.requires_grad_(False)
-    for name in names:
+    for name, parts in found.items():
         base = model.get_submodule(name)
-        replace_module(model, name, LoRALinear(base, config.rank, config.alpha, config.dropout))
-    return names
+        layer = LoRALinear(base, config.rank, config.alpha, config.dropout, config.rslora)
+        if parts:
+            train_parts(layer.lora_B, parts)
+        replace_module(model, name, layer)
+    return list(found)
 
 
 def default_targets(model: nn.Module) -> tuple[str, ...]:
@@ -62,8 +68,10 @@ def names_in_block(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(match[1] for match in matches if match))
 
 
-def find_targets(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
-    """Names of the linear layers that end in one of `targets`, as whole dotted parts.
+def find_targets(model: nn.Module, targets: tuple[str, ...]) -> dict[str, str]:
+    """The linear layers that end in one of `targets`, as whole dotted parts.
+
+    Returns their names, each with the letters that stand after the colon of its target, if any.
 
     An output head that shares its weight with the token embedding cannot be a target: merging into
     the one would change the other.
@@ -73,16 +81,22 @@ def find_targets(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
     allowed = {
         name for name, m in modules.items() if is_linear(m) and id(m.weight) not in embeddings
     }
-    found: list[str] = []
+    found: dict[str, str] = {}
     for target in targets:
-        matches = [name for name in modules if f".{name}".endswith(f".{target}")]
+        suffix, colon, parts = target.partition(":")
+        matches = [name for name in modules if f".{name}".endswith(f".{suffix}")]
         if not matches or not allowed.issuperset(matches):
             suffixes = sorted(names_in_block(allowed))
             raise UserError(
                 f"LoRA 대상 '{target}'에 맞는 선형층이 없습니다. "
                 f"--targets에 이 중에서 고르세요: {', '.join(suffixes)}"
             )
-        found += [name for name in matches if name not in found]
+        if colon and not all(can_split(name, modules[name], parts) for name in matches):
+            raise UserError(
+                f"LoRA 대상 '{target}': q, k, v로 나눌 수 있는 것은 GPT-2의 attn.c_attn뿐입니다. "
+                "--targets attn.c_attn:qv처럼 쓰세요."
+            )
+        found |= dict.fromkeys(matches, parts)
     return found
 
 
@@ -99,8 +113,15 @@ def lora_layers(model: nn.Module) -> dict[str, LoRALinear]:
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """The number of trainable parameters, and of all parameters."""
-    parameters = list(model.parameters())
-    return sum(p.numel() for p in parameters if p.requires_grad), sum(p.numel() for p in parameters)
+
+    def count(parameter: nn.Parameter) -> int:
+        state = getattr(
+            parameter, "quant_state", None
+        )  # of 4-bit weights, two of which share a byte
+        return state.shape.numel() if state else parameter.numel()
+
+    sizes = [(p.requires_grad, count(p)) for p in model.parameters()]
+    return sum(size for trains, size in sizes if trains), sum(size for _, size in sizes)
 
 
 @contextmanager

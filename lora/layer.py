@@ -23,6 +23,9 @@ class LoRALinear(nn.Module):
     the dtype of the base, on the device of the base. A is Kaiming-uniform and B is zero, so that
     training starts from the base.
 
+    rsLoRA divides alpha by the square root of the rank: a larger rank then still learns as fast
+    (https://arxiv.org/abs/2312.03732).
+
     Shapes:
         lora_A (rank, in_features), lora_B (out_features, rank)
         input (..., in_features), output (..., out_features)
@@ -32,7 +35,14 @@ class LoRALinear(nn.Module):
         ValueError: `rank` is not positive.
     """
 
-    def __init__(self, base: nn.Module, rank: int, alpha: float, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        base: nn.Module,
+        rank: int,
+        alpha: float,
+        dropout: float = 0.0,
+        rslora: bool = False,
+    ) -> None:
         super().__init__()
         if not is_linear(base):
             raise TypeError(f"LoRA wraps linear layers, not {type(base).__name__}")
@@ -41,7 +51,7 @@ class LoRALinear(nn.Module):
         in_features, out_features = linear_shape(base)
         device = base.weight.device
         self.base = base
-        self.scaling = alpha / rank
+        self.scaling = alpha / (math.sqrt(rank) if rslora else rank)
         self.dropout = nn.Dropout(dropout)
         self.enabled = True
         # Draw on the CPU and then move, so that one seed gives the same adapter on every device.
@@ -63,13 +73,18 @@ class LoRALinear(nn.Module):
 
     @torch.no_grad()
     def delta_weight(self) -> Tensor:
-        """`(alpha / rank) · B·A` in fp32, shape (out_features, in_features)."""
+        """`scaling · B·A` in fp32, shape (out_features, in_features)."""
         return self.scaling * (self.lora_B.float() @ self.lora_A.float())
 
 
 def is_linear(module: nn.Module) -> TypeGuard[nn.Linear | Conv1D]:
     """Whether LoRA can wrap `module`. The bitsandbytes layers are subclasses of `nn.Linear`."""
     return isinstance(module, nn.Linear | Conv1D)
+
+
+def is_conv1d(module: nn.Module) -> bool:
+    """Whether `module` is a `Conv1D`, or a bitsandbytes layer that `quant.swap` made of one."""
+    return isinstance(module, Conv1D) or getattr(module, "was_conv1d", False)
 
 
 def linear_shape(layer: nn.Linear | Conv1D) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -53,8 +53,10 @@ class BaseSource:
     weights: Path | None = None  # where the cache holds the weights, if not in `folder`
 
 
-def load_base(source: BaseSource | str, dtype: torch.dtype = torch.float32) -> Base:
-    """Load a base and prepare it for training.
+def load_base(
+    source: BaseSource | str, dtype: torch.dtype | Literal["auto"] = torch.float32
+) -> Base:
+    """Load a base and prepare it for training; "auto" is the dtype of its file.
 
     A name is looked up by `find_base`. What the person at the terminal should know goes to stderr.
 
@@ -90,7 +92,9 @@ def load_base(source: BaseSource | str, dtype: torch.dtype = torch.float32) -> B
     return Base(model.eval(), tokenizer, source.name)
 
 
-def open_model(folder: Path, weights: Path, dtype: torch.dtype) -> PreTrainedModel:
+def open_model(
+    folder: Path, weights: Path, dtype: torch.dtype | Literal["auto"]
+) -> PreTrainedModel:
     """Open a language model whose `config.json` is in `folder` and whose weights are in `weights`.
 
     Raises:

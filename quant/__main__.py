@@ -8,9 +8,9 @@ import torch
 from common.console import option, parse_options, run, validate
 from common.folders import find_adapter, output_folder
 from common.locks import exclusive
-from lora.adapter import base_of
+from lora.adapter import base_bits_of, base_of
 from model.base import load_base
-from quant.build import merge, quantize, size_in_mb
+from quant.build import add_adapter, merge, quantize, size_in_mb
 from quant.store import default_compute_dtype
 from quant.swap import EightBit, FourBit
 
@@ -30,13 +30,21 @@ def main() -> None:
     validate(options)
     adapter = options.adapter or find_adapter(options.output_dir)
     base = load_base(base_of(adapter))
-    print(f"어댑터: {adapter} (베이스 {base.name})")
+    bits = base_bits_of(adapter)
+    trained_on = f", {bits}비트로 학습해 그 값에 합침" if bits else ""
+    print(f"어댑터: {adapter} (베이스 {base.name}{trained_on})")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     four_bit = FourBit(options.double_quant, default_compute_dtype(device))
     merged = output_folder(options.output_dir, base.name, "merged")
     quantized = output_folder(options.output_dir, base.name, f"{options.bits}bit")
     with exclusive(options.output_dir):
-        merge(base, adapter, merged)
+        merge(base, adapter, merged, device)
+        if bits == options.bits:
+            # Q(W) + B·A would be rounded back to Q(W), its nearest: what was learnt would be lost.
+            # W lies anywhere between two levels, so that W + B·A is rounded to the next one as
+            # often as B·A is long.
+            base = load_base(base.name)
+            add_adapter(base, adapter)
         errors = quantize(base, four_bit if options.bits == 4 else EightBit(), device, quantized)
     worst = max(errors, key=lambda layer: errors[layer])
     print(

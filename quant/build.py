@@ -8,15 +8,32 @@ from torch import Tensor
 
 from common.console import UserError
 from common.files import atomic_directory
-from lora.adapter import load_adapter
+from lora.adapter import base_bits_of, load_adapter
 from lora.merge import merge_lora
 from model.base import Base
+from quant.frozen import round_base
 from quant.store import save_quantized
 from quant.swap import EightBit, FourBit, quantize_weights, swap_modules
 
+CPU = torch.device("cpu")
 
-def merge(base: Base, adapter: Path, directory: Path) -> None:
-    """Merge the adapter into the base in fp32, in place, and write the sum in fp16."""
+
+def merge(base: Base, adapter: Path, directory: Path, device: torch.device = CPU) -> None:
+    """Merge the adapter into the base in fp32, in place, and write the sum in fp16.
+
+    If the base was quantised in training, it is quantised again, on `device`, and the adapter is
+    merged into what its weights then stand for.
+    """
+    if bits := base_bits_of(adapter):
+        round_base(base.model, bits, device)
+    add_adapter(base, adapter)
+    with atomic_directory(directory) as draft:
+        base.model.save_pretrained(draft)
+        base.tokenizer.save_pretrained(draft)
+
+
+def add_adapter(base: Base, adapter: Path) -> None:
+    """Add the adapter to the weights of a plain base in fp32, in place, and round them to fp16."""
     load_adapter(base.model, adapter)
     merge_lora(base.model)
     base.model.half()
@@ -26,9 +43,6 @@ def merge(base: Base, adapter: Path, directory: Path) -> None:
                 f"{adapter}: 병합한 {name}이(가) fp16의 범위를 넘습니다. "
                 "--learning-rate를 낮춰 다시 학습하세요."
             )
-    with atomic_directory(directory) as draft:
-        base.model.save_pretrained(draft)
-        base.tokenizer.save_pretrained(draft)
 
 
 def quantize(

@@ -87,15 +87,20 @@ def swap_modules(model: PreTrainedModel, scheme: FourBit | EightBit) -> dict[str
     (out, in), by the names of their layers.
     """
     weights = {}
-    for name, layer in list(model.named_modules()):
-        if is_linear(layer) and layer is not model.get_output_embeddings():
-            # GPT-2's Conv1D stores (in, out).
-            weight = layer.weight.data.T if isinstance(layer, Conv1D) else layer.weight.data
-            swapped = scheme.wrap(weight.contiguous(), bias=layer.bias is not None)
-            swapped.bias = layer.bias
-            replace_module(model, name, swapped)
-            weights[name] = weight
+    for name, layer in layers_to_quantize(model).items():
+        # GPT-2's Conv1D stores (in, out).
+        weight = layer.weight.data.T if isinstance(layer, Conv1D) else layer.weight.data
+        swapped: Any = scheme.wrap(weight.contiguous(), bias=layer.bias is not None)
+        swapped.bias, swapped.was_conv1d = layer.bias, isinstance(layer, Conv1D)
+        replace_module(model, name, swapped)
+        weights[name] = weight
     return weights
+
+
+def layers_to_quantize(model: PreTrainedModel) -> dict[str, nn.Linear | Conv1D]:
+    """Every linear layer by its name, but for the output head."""
+    head = model.get_output_embeddings()
+    return {name: m for name, m in model.named_modules() if is_linear(m) and m is not head}
 
 
 def quantize_weights(model: nn.Module, names: Iterable[str], device: torch.device) -> None:

@@ -158,6 +158,31 @@ def test_evaluate_compares_what_exists(trained: Path, runs: Path) -> None:
     assert len({line.count("|") for line in lines[:5]}) == 1 and len(lines[0]) > 50
 
 
+def test_a_quantised_base_from_training_to_summary(
+    trained: Path,
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["training", "--base", runs / "tiny", "--data", runs / "my.csv", "--base-bits", 4]
+    words += ["--targets", "attn.c_attn:qv", "mlp.c_fc", "--rslora", "--lora-plus", 4]
+    words += ["--max-steps", 1, "--eval-samples", 1, "--output-dir", tmp_path, "--device", "cpu"]
+    for line in (
+        words,
+        ["quant", "--output-dir", tmp_path],
+        ["infer", "--model", tmp_path / "tiny-lora/best", "--max-new-tokens", 3],
+    ):
+        monkeypatch.setattr("sys.argv", [str(word) for word in line])
+        with pytest.raises(SystemExit) as stop:
+            run(importlib.import_module(f"{line[0]}.__main__").main)
+        assert stop.value.code == 0, capsys.readouterr().err
+    shown = capsys.readouterr().out
+    assert "4비트)" in shown and "4비트로 학습해" in shown
+    config = json.loads((tmp_path / "tiny-lora/best/adapter_config.json").read_text())
+    assert config["target_modules"] == ["attn.c_attn", "mlp.c_fc"] and config["use_rslora"]
+
+
 def test_rows_that_were_trained_on_are_not_evaluated(trained: Path, runs: Path) -> None:
     adapter = trained / "tiny-lora" / "best"
     held_out = held_out_rows(runs / "my.csv", adapter)
@@ -270,6 +295,8 @@ def test_a_base_as_the_hub_has_it_goes_all_the_way(
         (["training", "--data", SAMPLE, "--validation", SAMPLE], "같은 파일"),
         (["training", "--data", SAMPLE, "--validation", "none.csv"], "none.csv: 파일이"),
         (["training", "--bogus"], "--bogus"),
+        (["training", "--base-bits", "3"], "--base-bits 3"),
+        (["training", "--targets", "c_fc:qv", "--output-dir", "{tmp}"], "attn.c_attn:qv"),
         (["training", "--base", "no/such-base"], "no/such-base"),
         (["quant", "--bits", "3"], "--bits 3"),
         (["quant", "--output-dir", "{tmp}"], "make train"),

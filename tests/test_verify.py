@@ -56,7 +56,11 @@ MUTATIONS = {
         "F.linear(low_rank, b) * self.scaling",
         "F.linear(low_rank, b)",
     ),
-    "equals_peft": ("lora/layer.py", "self.scaling = alpha / rank", "self.scaling = alpha"),
+    "equals_peft": (
+        "lora/layer.py",
+        "alpha / (math.sqrt(rank) if rslora else rank)",
+        "alpha",
+    ),
     "learns_few_parameters": (
         "lora/inject.py",
         "model.requires_grad_(False)",
@@ -88,8 +92,8 @@ MUTATIONS = {
     ),
     "response_only_head_is_the_full_head": (
         "model/loss.py",
-        "hidden[:, :-1][is_response]",
-        "hidden[:, 1:][is_response]",
+        "hidden[0][:, :-1][is_response]",
+        "hidden[0][:, 1:][is_response]",
     ),
     "padding_changes_nothing": (
         "data/batches.py",
@@ -147,8 +151,8 @@ MUTATIONS = {
     "eight_bits_err_less": ("quant/swap.py", "(weight.SCB / 127)", "(weight.SCB / 100)"),
     "the_head_is_not_swapped": (
         "quant/swap.py",
-        "if is_linear(layer) and layer is not model.get_output_embeddings():",
-        "if is_linear(layer):",
+        "if is_linear(m) and m is not head}",
+        "if is_linear(m)}",
     ),
     "the_file_is_half_as_large": (
         "quant/store.py",

@@ -53,18 +53,25 @@ def main() -> None:
     train_rows, validation_rows = read_rows(data, validation_csv, config.split or "row")
     print(describe_overlap(train_rows, validation_rows))
 
-    # The base model. Frozen weights are stored in the dtype that they are multiplied in.
+    # The base model. Frozen weights are stored in the dtype that they are multiplied in, unless
+    # they are quantised: that begins with the dtype of the file.
     source = find_base(config.base)
     if source.notice:
         print(source.notice)
-    base = load_base(source, precision.dtype)
+    base = load_base(source, "auto" if config.base_bits else precision.dtype)
 
     path = output_folder(config.output_dir, base.name, "lora")
     with exclusive(path):
         known = identity(config, base, data, precision, validation_csv)
         run = Run(path, base, config, known, len(train_rows))
+        if config.base_bits:
+            # Imported here because it imports bitsandbytes, which takes a second.
+            from quant.frozen import quantize_base
+
+            quantize_base(base.model, config.base_bits, precision.device, precision.dtype)
         place(base.model, precision.device)
-        print(f"베이스: {base.name} ({precision.device.type}, {precision.name})")
+        bits = f", {config.base_bits}비트" if config.base_bits else ""
+        print(f"베이스: {base.name} ({precision.device.type}, {precision.name}{bits})")
 
         # The adapter. B is zero, so at first the model computes what its base computes.
         torch.manual_seed(config.seed)  # draws A
@@ -156,6 +163,8 @@ def evaluate(run: Run, state: TrainingState, validation: Validation, epoch: floa
     if best:
         card = model_card(run, validation, loss, result)
         run.save_best(state.step, loss.per_token, result, card)
+    run.evaluations_since_best = 0 if best else run.evaluations_since_best + 1
+    state.stop = run.evaluations_since_best == run.config.patience
     run.log.append(
         {"step": state.step, "faithfulness": result.faithfulness} | loss.record | result.scores
     )
@@ -182,6 +191,9 @@ def finish(run: Run, state: TrainingState, validation: Validation) -> None:
             "검증 손실이 끝까지 수가 아니어서(nan) best를 남기지 못했습니다. --learning-rate를 "
             "낮추거나 --precision fp32로, --fresh를 주어 다시 학습하세요."
         )
+    if state.stop:
+        patience = run.config.patience
+        print(f"검증 손실이 {patience}번 이어서 나아지지 않아 {state.step}스텝에서 끝냅니다.")
     if state.skipped:
         print(f"건너뛴 스텝: {state.skipped}개 (손실이나 그래디언트가 수가 아니었음)")
     write_comparison(run.path, validation.samples, list(run.results.values()), "morpheme")

@@ -52,12 +52,22 @@ class TrainConfig:
     rank: int = option(16, "LoRA의 랭크 r", POSITIVE)
     alpha: float = option(32.0, "LoRA의 배율 alpha (업데이트에 alpha/r을 곱함)", POSITIVE)
     dropout: float = option(0.05, "LoRA 입력의 드롭아웃", FRACTION)
-    targets: list[str] = option([], "LoRA를 붙일 층 이름의 끝부분. 안 주면 블록의 선형층 모두")
+    targets: list[str] = option(
+        [],
+        "LoRA를 붙일 층 이름의 끝부분. 안 주면 블록의 선형층 모두. attn.c_attn:qv는 q와 v에만",
+    )
+    rslora: bool = option(False, "alpha/r 대신 alpha/√r을 곱함 (rsLoRA): 큰 랭크에")
+    base_bits: int | None = option(
+        None,
+        "얼린 베이스를 4(nf4)나 8(int8)비트로 두고 학습 (QLoRA)",
+        (lambda bits: bits in (4, 8), "4 또는 8만 됩니다"),
+    )
 
     # The optimizer.
     learning_rate: float | None = option(
         None, "최고 학습률. 안 주면 베이스의 너비에 맞게 (내장 2.4e-3, gpt2 1e-3)", POSITIVE
     )
+    lora_plus: float = option(1.0, "B의 학습률을 A의 몇 배로 할지 (LoRA+, 논문은 16)", POSITIVE)
     epochs: int = option(1, "데이터를 몇 번 볼지. 몇백 행뿐이면 5쯤", POSITIVE)
     max_steps: int | None = option(None, "이 스텝 수에서 끝냄 (시험용)", POSITIVE)
     warmup_ratio: float = option(0.03, "전체 스텝 가운데 학습률을 올리는 비율", FRACTION)
@@ -86,6 +96,9 @@ class TrainConfig:
 
     # When to evaluate and save.
     eval_every: str = option("epoch", "평가하고 저장하는 간격: epoch 또는 스텝 수", INTERVAL)
+    patience: int | None = option(
+        None, "검증 손실이 이만큼 이어서 나아지지 않으면 끝냄. 안 주면 끝까지", POSITIVE
+    )
     eval_samples: int = option(32, "평가 때 요약을 써 볼 검증 행의 수", POSITIVE)
     save_steps: int = option(20, "저장하는 스텝 간격 (평가할 때도 저장함)", POSITIVE, resume="free")
     keep_last: int = option(2, "남겨 둘 checkpoint-{스텝}의 수", POSITIVE, resume="free")
@@ -101,7 +114,7 @@ class TrainConfig:
     @property
     def lora(self) -> LoraConfig:
         """The settings that shape the adapter."""
-        return LoraConfig(self.rank, self.alpha, self.dropout, tuple(self.targets))
+        return LoraConfig(self.rank, self.alpha, self.dropout, tuple(self.targets), self.rslora)
 
     @property
     def examples_per_step(self) -> int:

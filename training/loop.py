@@ -37,7 +37,7 @@ class Step:
     step: int  # counted from 1, skipped steps included
     epoch: float
     loss: float  # mean cross entropy over the response tokens of the batch, in nats
-    lr: float
+    lr: float  # of A; with LoRA+ that of B is a multiple
     grad_norm: float  # before clipping
     tokens: int  # tokens of the batch, prompts and padding included
     skipped: bool  # the loss or a gradient was inf or nan, so the weights stayed as they were
@@ -52,16 +52,23 @@ class TrainingState:
     step: int = 0  # steps done, skipped steps included
     skipped: int = 0
     skipped_in_a_row: int = 0  # not saved: a run is never resumed after a skipped step
+    stop: bool = False  # an evaluation has ended the run; not saved, since it is done again
 
 
 def initial_state(
     model: PreTrainedModel, config: TrainConfig, precision: Precision
 ) -> TrainingState:
-    """AdamW (https://arxiv.org/abs/1711.05101) on the parameters that require gradients."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    assert all(p.dtype == torch.float32 for p in parameters), "LoRA masters must be fp32"
+    """AdamW (https://arxiv.org/abs/1711.05101) on the parameters that require gradients.
+
+    LoRA+ (https://arxiv.org/abs/2402.12354) lets B, which starts at zero, learn faster than A.
+    """
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert all(p.dtype == torch.float32 for p in trained.values()), "LoRA masters must be fp32"
+    b = [p for name, p in trained.items() if "lora_B" in name]
+    a = [p for name, p in trained.items() if "lora_B" not in name]
+    groups = [{"params": a, "lr_ratio": 1.0}, {"params": b, "lr_ratio": config.lora_plus}]
     # `train` sets the learning rate before each step.
-    optimizer = AdamW(parameters, lr=0.0, weight_decay=config.weight_decay, fused=True)
+    optimizer = AdamW(groups, lr=0.0, weight_decay=config.weight_decay, fused=True)
     return TrainingState(optimizer, precision.grad_scaler())
 
 
@@ -86,7 +93,7 @@ def train(
     peak = config.peak_learning_rate(model.config.hidden_size)
     warmup = math.ceil(config.warmup_ratio * total)
 
-    while state.step < total:
+    while state.step < total and not state.stop:
         # The examples of this step.
         micro_batches = batch_of_step(examples, config, state.step, context)
         tokens = sum(batch["input_ids"].numel() for batch in micro_batches)
@@ -94,7 +101,7 @@ def train(
         # The learning rate. It counts applied updates, so a skipped step holds the schedule.
         lr = peak * cosine_with_warmup(state.step - state.skipped, warmup, total)
         for group in state.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["lr_ratio"]
 
         # Dropout draws from PyTorch's default generator. The seed itself has drawn the matrices A.
         torch.manual_seed(config.seed + 1 + state.step)

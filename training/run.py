@@ -30,6 +30,7 @@ class Run:
     identity: dict[str, Any]  # training.checkpoint.identity
     rows: int = 0  # that it trains on
     best_loss: float = float("inf")
+    evaluations_since_best: int = 0
     results: dict[str, Result] = field(default_factory=dict)  # of the base and of the best adapter
 
     def __post_init__(self) -> None:
@@ -57,6 +58,7 @@ class Run:
         with reading(checkpoint):
             restore(checkpoint, record, self.base.model, state)
             self.best_loss = float(record["best_loss"])
+            self.evaluations_since_best = int(record["evaluations_since_best"])
             self.results = {name: Result(**found) for name, found in record["results"].items()}
             exact = same_bits(before, self.identity)
         print(
@@ -83,6 +85,7 @@ class Run:
             record = save_state(draft, self.base.model, state)
             results = {name: asdict(result) for name, result in self.results.items()}
             record |= {"best_loss": self.best_loss, "results": results, "finished": finished}
+            record["evaluations_since_best"] = self.evaluations_since_best
             self._write_adapter(draft, record)
         for path in self._checkpoints()[: -self.config.keep_last]:
             delete_directory(path)
@@ -124,7 +127,8 @@ class Run:
         return sorted(found, key=lambda path: int(path.name.removeprefix(PREFIX)))
 
     def _write_adapter(self, draft: Path, record: dict[str, Any]) -> None:
-        save_adapter(self.base.model, self.config.lora, self.base.name, draft)
+        config = self.config
+        save_adapter(self.base.model, config.lora, self.base.name, draft, config.base_bits)
         self.base.tokenizer.save_pretrained(draft)
         record = record | {"identity": self.identity}
         text = json.dumps(record, indent=2, ensure_ascii=False, default=str)

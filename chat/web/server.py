@@ -8,12 +8,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
+from starlette.datastructures import Headers
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse
 
 from chat.models import Models
 from chat.web.page import FILE_LIMIT, build
@@ -32,6 +36,8 @@ POLICY = (
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:"
 )
 
+THIS_MACHINE = ["127.0.0.1", "localhost"]
+
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -49,6 +55,23 @@ def with_policy(app: Application) -> Application:
             await app(scope, receive, send_more)
 
     return answer
+
+
+def for_this_machine_alone(app: Application) -> Application:
+    """Wrap an ASGI app: answer requests that name this machine, and refuse those of other sites.
+
+    A site may let its own name resolve to 127.0.0.1 (DNS rebinding). The browser then takes the
+    page for a part of the site, but it still sends the site's name as Host and Origin.
+    """
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        origin = urlsplit(Headers(scope=scope).get("origin", "")).hostname
+        if scope["type"] == "http" and origin is not None and origin not in THIS_MACHINE:
+            response = PlainTextResponse("다른 사이트의 요청은 받지 않습니다.", 403)
+            return await response(scope, receive, send)
+        await app(scope, receive, send)
+
+    return TrustedHostMiddleware(answer, allowed_hosts=THIS_MACHINE)
 
 
 async def no_download(url: str, cache_dir: str) -> str:
@@ -118,5 +141,8 @@ def serve(models: Models, host: str, port: int) -> None:
         )
         address = f"http://{host}:{port_socket.getsockname()[1]}"
         print(f"페이지: {address}  (끝내려면 Ctrl-C)", flush=True)
-        config = uvicorn.Config(with_policy(app), log_level="warning", timeout_graceful_shutdown=1)
+        guarded = for_this_machine_alone(app) if host in THIS_MACHINE else app
+        config = uvicorn.Config(
+            with_policy(guarded), log_level="warning", timeout_graceful_shutdown=1
+        )
         uvicorn.Server(config).run(sockets=[port_socket])

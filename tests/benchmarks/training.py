@@ -3,6 +3,7 @@
     python -m tests.benchmarks.training                      # the embedded base, the sample data
     python -m tests.benchmarks.training --shape gpt2 --steps 3 --batch 4
     python -m tests.benchmarks.training --curves             # prints the losses of both
+    python -m tests.benchmarks.training --base-bits 4 8      # and ours over a quantised base
 
 Both train the same LoRA (rank 16 on attn.c_attn) on the same examples in the same order, with the
 same fused AdamW and schedule, from the same weights, without dropout. The Trainer takes one example
@@ -36,15 +37,20 @@ from training.execution import configure_execution
 from training.loop import initial_state, train
 
 HEADER = ["", "examples/s", "tokens/s", "× first", "peak MB", "× first", "loss apart at most"]
-SHORT = {"steps": 2, "batch": 2, "runs": 1, "precision": ["fp32"]}
+SHORT = {"steps": 2, "batch": 2, "runs": 1, "precision": ["fp32"], "base_bits": [4]}
 
 
 def train_ours(setup: Setup, changes: dict[str, Any]) -> Run:
     """Train with `training.loop.train`; `changes` are settings that the Trainer does not have."""
     precision = pick_precision(setup.precision, pick_device(setup.device))
     examples = examples_of(setup)
-    model = place(load_base(setup.base, precision.dtype).model, precision.device)
     config = setup.config(**changes)
+    model = load_base(setup.base, "auto" if config.base_bits else precision.dtype).model
+    if config.base_bits:  # imported here so that bitsandbytes does not count as memory of LoRA
+        from quant.frozen import quantize_base
+
+        quantize_base(model, config.base_bits, precision.device, precision.dtype)
+    place(model, precision.device)
     inject_lora(model, config.lora)
     start_alike(model)
     configure_execution(model, config, precision, longest=max(len(e.input_ids) for e in examples))
@@ -83,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--curves", action="store_true", help="print both losses of each step")
     parser.add_argument("--switches", nargs="*", default=[], help="compile, gradient-checkpointing")
+    parser.add_argument("--base-bits", type=int, nargs="*", default=[], help="QLoRA: 4, 8")
     options = parse(parser, SHORT, argv)
     with tempfile.TemporaryDirectory() as folder:
         base = base_folder(options.shape, Path(folder))
@@ -104,6 +111,8 @@ def race(setup: Setup, options: argparse.Namespace) -> list[dict[str, Any]]:
         }
         for flag in options.switches:
             ways[f"ours, {flag}"] = partial(train_ours, at, {flag.replace("-", "_"): True})
+        for bits in options.base_bits:
+            ways[f"ours, {bits}-bit base"] = partial(train_ours, at, {"base_bits": bits})
         runs: dict[str, list[Run]] = {way: [] for way in ways}
         for _ in range(options.runs):
             for way, start in ways.items():

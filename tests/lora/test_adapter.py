@@ -1,6 +1,7 @@
 """PEFT is the independent truth: each side opens what the other wrote and computes the same."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import peft
@@ -17,21 +18,41 @@ from tests.conftest import make_model
 
 IDS = torch.arange(1, 31)[None]
 LORA = LoraConfig(rank=4, alpha=8.0, dropout=0.0)
+RS_LORA = replace(LORA, rslora=True)
+Q_AND_V = replace(LORA, targets=("attn.c_attn:qv", "attn.c_proj"))
 
 
-def make_ours(directory: Path) -> nn.Module:
+def make_ours(directory: Path, lora: LoraConfig = LORA) -> nn.Module:
     model = make_model()
-    inject_lora(model, LORA)
+    inject_lora(model, lora)
     for layer in lora_layers(model).values():
         nn.init.normal_(layer.lora_B, std=0.1)
-    save_adapter(model, LORA, "some-base", directory)
+    save_adapter(model, lora, "some-base", directory)
     return model.eval()
 
 
-def test_peft_opens_ours(tmp_path: Path) -> None:
-    ours = make_ours(tmp_path)
+@pytest.mark.parametrize("lora", [LORA, RS_LORA], ids=["LoRA", "rsLoRA"])
+def test_peft_opens_ours(tmp_path: Path, lora: LoraConfig) -> None:
+    ours = make_ours(tmp_path, lora)
     theirs = peft.PeftModel.from_pretrained(make_model(), tmp_path).eval()
     assert (ours(IDS).logits - theirs(IDS).logits).abs().max() <= 1e-5
+
+
+def test_peft_opens_q_and_v_as_plain_lora(tmp_path: Path) -> None:
+    ours = make_model()
+    inject_lora(ours, Q_AND_V)
+    optimizer = torch.optim.AdamW([p for p in ours.parameters() if p.requires_grad], lr=0.05)
+    for _ in range(3):
+        ours(input_ids=IDS, labels=IDS).loss.backward()
+        optimizer.step()
+    save_adapter(ours, Q_AND_V, "some-base", tmp_path)
+    for key, matrix in load_file(tmp_path / WEIGHTS).items():
+        if key.endswith("c_attn.lora_B.weight"):
+            q, k, v = matrix.split(64)
+            assert q.any(dim=1).all() and not k.any() and v.any(dim=1).all()
+    theirs = peft.PeftModel.from_pretrained(make_model(), tmp_path).eval()
+    assert (ours(IDS).logits - theirs(IDS).logits).abs().max() <= 1e-5
+    assert load_adapter(make_model(), tmp_path).lora.targets == ("attn.c_attn", "attn.c_proj")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -48,19 +69,21 @@ def test_peft_opens_ours_of_every_family(family: str, tmp_path: Path) -> None:
     assert torch.equal(again(IDS).logits, ours(IDS).logits)
 
 
-def test_ours_opens_pefts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rslora", [False, True])
+def test_ours_opens_pefts(tmp_path: Path, rslora: bool) -> None:
     config = peft.LoraConfig(
         r=4,
         lora_alpha=8,
         target_modules=["attn.c_attn", "mlp.c_fc"],
         init_lora_weights=False,
         fan_in_fan_out=True,
+        use_rslora=rslora,
     )
     theirs = peft.get_peft_model(make_model(), config).eval()
     theirs.save_pretrained(tmp_path)
     ours = make_model()
     info = load_adapter(ours, tmp_path)
-    assert info.lora.targets == ("attn.c_attn", "mlp.c_fc")
+    assert info.lora.targets == ("attn.c_attn", "mlp.c_fc") and info.lora.rslora == rslora
     with pytest.raises(UserError, match="base_model_name_or_path"):  # PEFT did not write it
         base_of(tmp_path)
     assert (ours.eval()(IDS).logits - theirs(IDS).logits).abs().max() <= 1e-5
@@ -122,7 +145,7 @@ def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("use_dora", True), ("use_rslora", True), ("bias", "all"), ("target_modules", "all-linear")],
+    [("use_dora", True), ("bias", "all"), ("target_modules", "all-linear")],
 )
 def test_more_than_plain_lora_is_refused(tmp_path: Path, key: str, value: object) -> None:
     make_ours(tmp_path)
@@ -170,7 +193,7 @@ def test_weights_that_are_a_link_to_another_file_are_refused(tmp_path: Path) -> 
     [
         ("r", -1), ("r", "4"), ("r", None), ("r", 10**12), ("r", 8),
         ("lora_alpha", float("nan")), ("lora_alpha", 10**400), ("lora_alpha", "1e9"),
-        ("lora_dropout", 1.5),
+        ("lora_dropout", 1.5), ("use_rslora", "yes"),
         ("target_modules", [["c_attn"]]), ("target_modules", None),
         ("base_model_name_or_path", ["gpt2"]),
     ],

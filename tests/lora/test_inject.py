@@ -15,6 +15,7 @@ from lora.inject import (
 )
 from lora.layer import LoRALinear
 from tests.bases import FAMILIES, family_model
+from tests.conftest import make_model
 
 IDS = torch.arange(1, 31)[None]
 
@@ -62,6 +63,43 @@ def test_disabled_adapter_is_the_base(model: GPT2LMHeadModel) -> None:
 def test_a_suffix_matches_whole_name_parts_only(model: GPT2LMHeadModel) -> None:
     # "c_proj" is both the attention's and the MLP's; "attn.c_proj" only the attention's
     assert len(inject_lora(model, LoraConfig(targets=("c_proj",)))) == 4
+
+
+@pytest.mark.parametrize("parts", ["qv", "vq", "k", "qkv"])
+def test_only_the_parts_behind_the_colon_learn(model: GPT2LMHeadModel, parts: str) -> None:
+    whole = make_model()
+    for adapted, target in ((model, f"attn.c_attn:{parts}"), (whole, "attn.c_attn")):
+        torch.manual_seed(0)
+        inject_lora(adapted, LoraConfig(targets=(target,)))
+        adapted(IDS, labels=IDS).loss.backward()
+    for ours, theirs in zip(lora_layers(model).values(), lora_layers(whole).values(), strict=True):
+        rows = zip("qkv", ours.lora_B.grad.split(64), theirs.lora_B.grad.split(64), strict=True)
+        for part, gradient, expected in rows:
+            assert torch.equal(gradient, expected if part in parts else 0 * expected)
+
+
+def test_the_rows_are_those_that_attention_calls_q_k_and_v(model: GPT2LMHeadModel) -> None:
+    inject_lora(model, LoraConfig(targets=("attn.c_attn:qv",)))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1)
+    for _ in range(3):
+        model(IDS, labels=IDS).loss.backward()
+        optimizer.step()
+    attention, x = model.transformer.h[0].attn, torch.randn(1, 5, 64)
+    adapted = attention.c_attn(x).split(attention.split_size, dim=2)  # as GPT2Attention does it
+    with adapter_disabled(model):
+        base = attention.c_attn(x).split(attention.split_size, dim=2)
+    changed = [not torch.equal(a, b) for a, b in zip(adapted, base, strict=True)]
+    assert changed == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "target", ["attn.c_attn:", "attn.c_attn:qx", "attn.c_proj:qv", "mlp.c_fc:qv", "c_attn:q:v"]
+)
+def test_what_has_no_q_k_and_v_is_not_split(target: str) -> None:
+    model = make_model(n_inner=3 * 64)  # so that c_fc, too, has three outputs for an input
+    with pytest.raises(UserError, match=r"attn\.c_attn:qv"):
+        inject_lora(model, LoraConfig(targets=(target,)))
+    assert not lora_layers(model)
 
 
 PROJECTIONS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")

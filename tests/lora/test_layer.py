@@ -23,6 +23,13 @@ def test_forward_is_equation_3(base: nn.Module) -> None:
     torch.testing.assert_close(layer(x.float()).double(), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_rslora_divides_by_the_root_of_the_rank() -> None:
+    layer = filled(LoRALinear(nn.Linear(5, 7), rank=9, alpha=6.0, rslora=True))
+    x = torch.randn(4, 5)
+    expected = layer.base(x) + 6.0 / 3 * x @ layer.lora_A.T @ layer.lora_B.T
+    torch.testing.assert_close(layer(x), expected)
+
+
 def test_starts_as_the_base_bit_for_bit() -> None:
     base = nn.Linear(8, 8)
     x = torch.randn(3, 8)

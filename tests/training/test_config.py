@@ -55,6 +55,11 @@ def test_every_setting_has_one_of_the_rules_of_resuming() -> None:
         ["--split", "answer"],
         ["--split", "question", "--validation", "a.csv"],
         ["--keep-last", "0"],
+        ["--base-bits", "3"],
+        ["--lora-plus", "0"],
+        ["--lora-plus", "nan"],
+        ["--patience", "0"],
+        ["--patience", "1.5"],
     ],
 )
 def test_values_that_cannot_train_are_refused(argv: list[str]) -> None:

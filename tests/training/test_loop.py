@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft.optimizers import create_loraplus_optimizer
 from torch import nn
 from transformers import GPT2LMHeadModel
 
@@ -224,6 +225,32 @@ def test_steps_schedule_and_frozen_base() -> None:
     for name, p in make_model(dropout=0.1).named_parameters():
         name = re.sub(r"\.(c_attn|c_proj|c_fc)\.", r".\1.base.", name)
         assert torch.equal(model.get_parameter(name), p), name
+
+
+def test_lora_plus_is_pefts() -> None:
+    examples = make_examples(8)
+    config = replace(CONFIG, lora_plus=16.0, max_steps=1, warmup_ratio=0)
+    ours, theirs = make_adapted(), make_adapted()
+    optimizer = create_loraplus_optimizer(
+        theirs, torch.optim.AdamW, lr=config.learning_rate, loraplus_lr_ratio=16.0
+    )
+    before = {name: p.detach().clone() for name, p in theirs.named_parameters()}
+    state = initial_state(ours, config, FP32)
+    for _ in train(ours, examples, config, FP32, state):
+        pass
+    batches = [collate([example], 0) for example in examples]
+    train_step(theirs, batches, TrainingState(optimizer, FP32.grad_scaler()), FP32, 1.0)
+    for name, p in ours.named_parameters():
+        moved = theirs.get_parameter(name) - before[name]
+        torch.testing.assert_close(p - before[name], moved, rtol=1e-2, atol=1e-6, msg=name)
+
+
+def test_a_state_that_says_stop_makes_no_further_step() -> None:
+    model = make_adapted()
+    state = initial_state(model, CONFIG, FP32)
+    for step in train(model, make_examples(20), CONFIG, FP32, state):
+        state.stop = step.step == 2
+    assert state.step == 2
 
 
 def test_max_steps_and_eval_every() -> None:

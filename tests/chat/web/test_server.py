@@ -67,6 +67,26 @@ def test_every_setting_has_a_slider_that_reaches_its_default() -> None:
         assert low <= defaults[name] <= high, name
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:{port}"}, 200),
+        ({"Origin": "http://127.0.0.1:{port}"}, 200),
+        ({"Host": "evil.example"}, 400),
+        ({"Host": "127.0.0.1.evil.example:{port}"}, 400),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+    ],
+)
+def test_the_page_answers_to_its_own_names_only(
+    site: Site, headers: dict[str, str], status: int
+) -> None:
+    sent = {name: value.format(port=site.port) for name, value in headers.items()}
+    for path in ("/", "/gradio_api/info"):
+        assert httpx.get(site.address + path, headers=sent).status_code == status
+
+
 def test_one_function_is_for_programs(client: Any) -> None:
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/summarize"]
 
