@@ -165,7 +165,7 @@ def test_a_conversation_at_a_terminal(terminal: Terminal, summary: str) -> None:
     assert rest in terminal.until("토큰/초)")
     (row,) = saved(terminal)
     assert (row["question"], row["answer"]) == (QUESTION, ANSWER)
-    assert one_line(row["summary"]) == summary
+    assert one_line(row["summary"]) == summary.strip()
     terminal.type("/comp\t")
     terminal.until("are")  # completed
     terminal.type("\r")
