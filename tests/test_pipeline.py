@@ -191,9 +191,9 @@ def test_rows_that_were_trained_on_are_not_evaluated(trained: Path, runs: Path) 
     text = (runs / "my.csv").read_bytes()
     (runs / "copy.csv").write_bytes(text)
     assert held_out_rows(runs / "copy.csv", adapter)["answer"][:] == held_out["answer"][:]
-    (runs / "other.csv").write_bytes(text.replace(b"template", b"elsewhere"))
+    (runs / "other.csv").write_bytes(text.replace("습니다".encode(), "어요".encode()))
     assert len(held_out_rows(runs / "other.csv", adapter)) == 24
-    (runs / "my.csv").write_bytes(text.replace(b"template", b"edited"))
+    (runs / "my.csv").write_bytes(text.replace("습니다".encode(), "네요".encode()))
     with pytest.raises(UserError, match="학습한 뒤에 바뀌어"):
         held_out_rows(None, adapter)
     (runs / "my.csv").write_bytes(text)
@@ -315,7 +315,6 @@ def test_a_base_as_the_hub_has_it_goes_all_the_way(
         (["evaluation", "--limit", "0"], "--limit 0"),
         (["evaluation", "--show", "-1"], "--show -1"),
         (["evaluation", "--output-dir", "{tmp}"], "make train"),
-        (["pretraining.rows", "--rows", "0"], "--rows 0"),
         (["infer", "--model", "no-such-folder"], "no-such-folder"),
         (["data", "check", "--data", "{tmp}"], "파일이 없습니다"),
         (["data", "nonsense"], "nonsense"),

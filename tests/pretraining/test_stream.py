@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from pretraining.documents import labelled_documents
+from pretraining.documents import SHARES, labelled_documents
 from pretraining.stream import BLOCK, WordEncoder, blocks, packed
 
 
@@ -43,7 +43,7 @@ def test_packing_loses_nothing(tokenizer: PreTrainedTokenizerFast) -> None:
 
 def test_processes_take_turns(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     tokenizer.save_pretrained(tmp_path)
-    found = list(islice(blocks(tmp_path, 32, 7, None, 0, workers=2), 4))
+    found = list(islice(blocks(tmp_path, 32, 7, None, 0, SHARES, workers=2), 4))
     streams = [list(islice(packed(tokenizer, 32, f"7-{i}", None), 2)) for i in range(2)]
     for block, expected in zip(
         found, [streams[0][0], streams[1][0], streams[0][1], streams[1][1]], strict=True

@@ -70,6 +70,7 @@ def go(
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.__main__.write_comparison", lambda *_arguments: None)
     monkeypatch.setattr("training.__main__.write_report", lambda path: path)
+    monkeypatch.setattr("training.__main__.model_card", lambda *_arguments: "")
 
 
 CONFIG = TrainConfig(
