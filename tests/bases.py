@@ -2,6 +2,7 @@
 
 import csv
 import json
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ FAMILIES: dict[str, PreTrainedConfig] = {
 def family_model(name: str) -> PreTrainedModel:
     """A tiny model of a family with random weights, in eval mode."""
     torch.manual_seed(0)
-    config = FAMILIES[name]
+    config = deepcopy(FAMILIES[name])  # a model that is saved writes its dtype into its config
     model = AutoModelForCausalLM.from_config(config, attn_implementation=attention_of(config))
     for parameter in model.parameters():
         if parameter.dim() == 2:  # their own start is so small that all tokens are alike
