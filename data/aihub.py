@@ -101,7 +101,7 @@ def import_aihub(paths: Sequence[Path], folder: Path) -> Imported:
     found = Imported()
     with ExitStack() as files:
         writers: dict[str, csv.DictWriter[str]] = {}
-        for label in tqdm(labels, "AI Hub", count, unit="건", dynamic_ncols=True):
+        for label in tqdm(labels, "AI Hub", count, unit="건", dynamic_ncols=True, delay=2):
             try:
                 part, row = part_of(label.name), to_row(label.read())
                 found.add(part, row)

@@ -45,7 +45,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     rows = interview_rows(24, seed=7)
     with (folder / "my.csv").open("w", encoding="cp949", errors="replace", newline="") as file:
-        writer = csv.DictWriter(file, ["question", "answer", "summary", "source"])
+        writer = csv.DictWriter(file, ["question", "answer", "summary"])
         writer.writeheader()
         writer.writerows(rows)
     return folder
@@ -191,9 +191,9 @@ def test_rows_that_were_trained_on_are_not_evaluated(trained: Path, runs: Path) 
     text = (runs / "my.csv").read_bytes()
     (runs / "copy.csv").write_bytes(text)
     assert held_out_rows(runs / "copy.csv", adapter)["answer"][:] == held_out["answer"][:]
-    (runs / "other.csv").write_bytes(text.replace("습니다".encode(), "어요".encode()))
+    (runs / "other.csv").write_bytes(text.replace("습니다".encode("cp949"), "어요".encode("cp949")))
     assert len(held_out_rows(runs / "other.csv", adapter)) == 24
-    (runs / "my.csv").write_bytes(text.replace("습니다".encode(), "네요".encode()))
+    (runs / "my.csv").write_bytes(text.replace("습니다".encode("cp949"), "네요".encode("cp949")))
     with pytest.raises(UserError, match="학습한 뒤에 바뀌어"):
         held_out_rows(None, adapter)
     (runs / "my.csv").write_bytes(text)
