@@ -208,7 +208,7 @@ def test_ctrl_c_stops_the_answer_not_the_program(terminal: Terminal, summary: st
     terminal.type("/again\r")
     assert summary in terminal.until("토큰/초)")
     rows = saved(terminal)
-    assert len(rows) == before + 1 and one_line(rows[-1]["summary"]) == summary
+    assert len(rows) == before + 1 and one_line(rows[-1]["summary"]) == summary.strip()
 
 
 def test_ctrl_d_ends_it(terminal: Terminal) -> None:
