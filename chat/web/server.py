@@ -65,10 +65,11 @@ def for_this_machine_alone(app: Application) -> Application:
     """
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
-        origin = urlsplit(Headers(scope=scope).get("origin", "")).hostname
-        if scope["type"] == "http" and origin is not None and origin not in THIS_MACHINE:
-            response = PlainTextResponse("다른 사이트의 요청은 받지 않습니다.", 403)
-            return await response(scope, receive, send)
+        if scope["type"] == "http":  # the server's start and end are messages of another type
+            origin = urlsplit(Headers(scope=scope).get("origin", "")).hostname
+            if origin is not None and origin not in THIS_MACHINE:
+                response = PlainTextResponse("다른 사이트의 요청은 받지 않습니다.", 403)
+                return await response(scope, receive, send)
         await app(scope, receive, send)
 
     return TrustedHostMiddleware(answer, allowed_hosts=THIS_MACHINE)
