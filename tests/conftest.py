@@ -94,7 +94,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     inject_lora(base.model, config)
     for layer in lora_layers(base.model).values():
-        torch.nn.init.normal_(layer.lora_B, std=0.01)
+        torch.nn.init.normal_(layer.lora_B, std=0.003)
     save_adapter(base.model, config, base.name, best)
     for kind, scheme in (("8bit", EightBit()), ("4bit", FourBit())):
         base = load_base(name)

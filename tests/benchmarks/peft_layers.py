@@ -21,6 +21,7 @@ from evaluation.evaluate import judge_model
 from evaluation.results import results_table
 from infer.summarize import Summarizer
 from lora.adapter import load_adapter
+from lora.inject import default_targets
 from model.base import EMBEDDED, load_base
 from model.precision import pick_precision
 from tests.benchmarks.measure import parse, write_record
@@ -49,7 +50,7 @@ def train_with_peft(max_steps: int | None = None) -> Summarizer:
             r=config.rank,
             lora_alpha=int(config.alpha),
             lora_dropout=config.dropout,
-            target_modules=list(config.targets),
+            target_modules=list(config.targets or default_targets(base.model)),
             fan_in_fan_out=True,
         ),
     )

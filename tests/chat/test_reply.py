@@ -33,7 +33,10 @@ def test_the_text_and_its_tokens_are_those_of_transformers(models: Models, name:
         max_new_tokens=40, do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=0
     )
     ids = model.generate(**prompt, generation_config=greedy)[0, prompt.input_ids.shape[1] :]
-    text = tokenizer.decode(ids, skip_special_tokens=True).replace("\ufffd", "").lstrip()
+    whole = ids  # without the bytes of a character that the limit has cut
+    while tokenizer.decode(whole, skip_special_tokens=True).endswith("\ufffd"):
+        whole = whole[:-1]
+    text = tokenizer.decode(whole, skip_special_tokens=True).replace("\ufffd", "").lstrip()
     text = re.sub(r"\n\s*", " ", text)  # a summary is one paragraph
     assert replies[-1].text == text
     assert [now.tokens for now in replies] == list(range(len(ids) + 1))
