@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from common.folders import BEST
+from data.aihub import DO_NOT_PUBLISH
 from data.interviews import SAMPLE_CSV
 from data.prompts import build_prompt
 from evaluation.evaluate import HeldOutLoss, summarize_rows
@@ -59,6 +60,7 @@ def model_card(run: Run, validation: Validation, loss: HeldOutLoss, result: Resu
         data=Path(data["path"]).name,
         sha256=data["sha256"],
         is_sample=Path(data["path"]) == SAMPLE_CSV.resolve(),
+        do_not_publish=DO_NOT_PUBLISH,
         training_rows=run.rows,
         validation_rows=len(validation.examples),
         settings={name: value for name, value in settings.items() if value is not None},
