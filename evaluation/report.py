@@ -99,14 +99,12 @@ def write_report(folder: Path) -> Path:
     write_file(folder / "curves.png", png(curves))
     write_file(folder / "lengths.png", png(lengths))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(
-        TEMPLATE.read_text(encoding="utf-8")
-    ).render(
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         name=folder.name,
         header=header,
         lines=lines,
         tokenization=comparison["tokenization"],
-        candidates=comparison.get("candidates", 1),  # files of an earlier version do not say
+        candidates=comparison["candidates"],
         signatures=[f"{name}: {text}" for name, text in results[0].signatures.items()],
         curves=svg(curves),
         evaluations=[record for record in records if "validation_loss" in record],
