@@ -115,9 +115,8 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
     """The number of trainable parameters, and of all parameters."""
 
     def count(parameter: nn.Parameter) -> int:
-        state = getattr(
-            parameter, "quant_state", None
-        )  # of 4-bit weights, two of which share a byte
+        # Two 4-bit weights share a byte; their state knows the shape that they had.
+        state = getattr(parameter, "quant_state", None)
         return state.shape.numel() if state else parameter.numel()
 
     sizes = [(p.requires_grad, count(p)) for p in model.parameters()]

@@ -101,7 +101,7 @@ def answer(facts: list[Clause], speaker: Speaker, rng: random.Random) -> str:
 
 
 def retell(facts: list[Clause], style_name: str, rng: random.Random) -> str:
-    """The facts in plain written style, one to four sentences; `style_name` is in voice.json."""
+    """The facts in plain written style, one to five sentences; `style_name` is in voice.json."""
     style = voice(style_name)
     roles = {role: [fact for fact in facts if fact.role == role] for role in "SPACWERFL"}
     sentences: list[str] = []
@@ -117,7 +117,10 @@ def retell(facts: list[Clause], style_name: str, rng: random.Random) -> str:
 
 
 def _story(roles: dict[str, list[Clause]], style: dict[str, list[str]], rng: random.Random) -> str:
-    """Setting, problem, actions and result in one sentence (without its full stop)."""
+    """Setting, problem, actions and result, without the last full stop.
+
+    One sentence, or one for each fact where the joints of the style are full stops ("었다.").
+    """
     parts = [(role, fact.text) for role in "SPAR" for fact in roles[role]]
     if not parts or (roles["C"] and not roles["A"]):
         # A claim's evidence is told with the claim; only a measured result is left.
