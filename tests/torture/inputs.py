@@ -199,7 +199,8 @@ def fuzz(folder: Path, share: float = 1.0, number: int = 0) -> dict[str, Counter
     state, ids = initial_state(model, config, FP32), torch.arange(1, 9)[None]
     train_step(model, [{"input_ids": ids, "labels": ids}], state, FP32, max_grad_norm=1.0)
     record = save_state(checkpoint, model, state)
-    record |= {"identity": who, "finished": False, "best_loss": 1.0, "results": {}}
+    found = {"best_loss": 1.0, "evaluations_since_best": 0, "results": {}}
+    record |= {"identity": who, "finished": False} | found
     merged = folder / "merged"
     shutil.copytree(base, merged)
     shape = json.loads((merged / "config.json").read_text())
